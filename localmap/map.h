@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+// localmap: the truth in memory.  Records by key, merged by version, readable by any thread.
+//
+//     writers (the loop) --> shards[64] --> readers copy out
+//                              |  every change of what is shown
+//                              v
+//                          changefeed (ring) --> cursors; who was lapped takes a snapshot
+//
+// A slot holds `base` facts (version, hash: what the stream has accepted), the body that readers are
+// shown (base + pending patches) and, for registrations, the derived health; one get copies all of it
+// consistently.  Invariant: the version of a key never goes back.
+// Knows no network, no Redis, no JSON, no log; returns results, never logs.  [any] unless said otherwise.
+// Read next: model/record.h, table/table.h.
+#pragma once
+
+#include "base/err.h"
+#include "base/span.h"
+#include "localmap/model/codec.h"
+#include "localmap/model/health.h"
+#include "localmap/model/key.h"
+
+struct map;
+
+struct map_options {
+    uint32_t shards;     // a power of two
+    uint32_t partitions; // of the digest: key_partition
+    uint32_t changefeed; // entries of the ring, a power of two
+    uint64_t instance;   // upper 24 bits of every index; drawn by the caller at random, at start
+};
+
+enum map_flag {
+    MAP_OPAQUE = 1,    // the body does not decode here: kept and repaired, never shown
+    MAP_TOMBSTONE = 2, // deleted
+    MAP_LOCAL = 4      // scope local: never published, not in any digest
+};
+
+// The derived health of a registration; written by core only.
+struct map_health {
+    struct health health;
+    int64_t since_ms;  // wall time of the last change of `status`, as this node saw it
+    uint64_t revision; // index of that change
+};
+
+// What one slot says.  `version`/`hash` are those of the accepted base; none (0-0) when the stream has
+// accepted nothing yet.  `pending` > 0: the shown body is base + so many patches.
+struct map_facts {
+    struct version version;
+    uint64_t hash;
+    uint32_t flags;   // enum map_flag, of the shown body
+    uint32_t pending;
+    uint32_t mark;    // core's own: the scan generation in which the server was seen to hold it
+    struct map_health health;
+};
+
+// A copy of one record, owned by the caller (about 4 KiB: keep one per thread, not one per call).
+struct map_copy {
+    struct map_facts facts;
+    uint16_t body_len;
+    char body[CODEC_BODY_MAX];
+};
+
+static inline struct span map_copy_body(const struct map_copy *copy)
+{
+    return span_of(copy->body, copy->body_len);
+}
+
+enum put_result { PUT_NEW, PUT_CHANGED, PUT_SAME, PUT_STALE, PUT_OVER_QUOTA };
+
+// ERR_NOMEM, ERR_INVALID (an option out of range).  *gives* the map.
+enum err map_new(const struct map_options *options, struct map **ret_map) MUST_USE;
+void map_free(struct map *map);
+
+// --- writing.  Any thread in tests; in the daemon [loop] only.
+
+// Merges an accepted value: newer by (version, hash) -> stored, shown, `pending` = 0.  `flags` are
+// those of the body (MAP_OPAQUE, MAP_TOMBSTONE, MAP_LOCAL); `mark` is stored along (also on PUT_SAME).
+// ERR_NOMEM: nothing changed.
+enum err map_put(struct map *map, struct span key, const struct codec_value *value, uint32_t flags,
+                 uint32_t mark, enum put_result *ret_result) MUST_USE;
+
+// As map_put, but only if the version held is exactly `expected` (none = absent).  PUT_STALE otherwise.
+enum err map_put_if(struct map *map, struct span key, struct version expected,
+                    const struct codec_value *value, uint32_t flags, uint32_t mark,
+                    enum put_result *ret_result) MUST_USE;
+
+// Shows `body` in place of what is shown; version and hash (the base) stay.  Creates the slot with
+// version none when there is none.  PUT_NEW, PUT_CHANGED, PUT_SAME (equal body, flags and pending).
+enum err map_show(struct map *map, struct span key, struct span body, uint32_t flags,
+                  uint32_t pending, enum put_result *ret_result) MUST_USE;
+
+// Forgets a key altogether (purged, or a pending-only slot that came to nothing).  false: not held.
+bool map_drop(struct map *map, struct span key);
+
+// Sets the derived health of a held registration; appends to the changefeed when `announce`, and then
+// stores that index in health.revision of the slot.  false: not held.
+bool map_set_health(struct map *map, struct span key, const struct map_health *health,
+                    bool announce);
+
+// Sets the mark of a held key.  false: not held.
+bool map_set_mark(struct map *map, struct span key, uint32_t mark);
+
+// --- reading.
+
+// Copies one record, tombstones and opaque ones too (see flags).  false: not held.
+bool map_get(const struct map *map, struct span key, struct map_copy *ret_copy);
+
+// As map_get without the body.
+bool map_peek(const struct map *map, struct span key, struct map_facts *ret_facts);
+
+// Copies `count` records; ret_found[i] says whether keys[i] is held.
+void map_get_many(const struct map *map, const struct span *keys, size_t count,
+                  struct map_copy *ret_copies, bool *ret_found);
+
+// map_get, or map_put of `value` when the key is not held, as one step.
+enum err map_get_or_put(struct map *map, struct span key, const struct codec_value *value,
+                        uint32_t flags, struct map_copy *ret_copy, bool *ret_was_held) MUST_USE;
+
+// --- services: which instances, observations and policy belong together.  Kept by map_put, map_show
+// and map_drop from the keys alone; tombstones count as absent.
+
+struct map_service {
+    struct key_bytes key;  // tenant 0 service
+    uint32_t instances;    // registrations shown
+    uint32_t by_status[STATUS_COUNT];
+    uint32_t guarded;
+    bool policy;           // has a policy record
+    uint64_t revision;     // index of the last change of one of its instances or of its policy
+};
+
+// One service.  false: neither policy nor registration.
+bool map_service_get(const struct map *map, struct span service_key, struct map_service *ret_service);
+
+// Calls `visit` for each service in bytewise order of the key, from `after` (exclusive; empty = from the
+// start), until it returns false.  No lock is held while it runs; services that come or go meanwhile may
+// be missed.  Any tenant; the caller filters.
+typedef bool (*map_service_fn)(void *arg, const struct map_service *service);
+void map_services(const struct map *map, struct span after, map_service_fn visit, void *arg);
+
+// The keys of the records of one service in bytewise order (so an instance's registration comes before
+// its override and observations), from `after` (exclusive), at most `cap`.  Returns how many;
+// tombstones included, opaque ones too.  `keys` must have room for `cap`.
+size_t map_service_keys(const struct map *map, struct span service_key, struct span after,
+                        struct key_bytes *keys, size_t cap);
+
+// Calls `visit` for every record, in no order, each at most once, without holding a lock while it runs;
+// records that come or go meanwhile may be missed.  Stops when it returns false.
+typedef bool (*map_scan_fn)(void *arg, struct span key, const struct map_copy *copy);
+void map_scan(const struct map *map, map_scan_fn visit, void *arg);
+// Only the records of one partition.
+void map_scan_partition(const struct map *map, uint32_t partition, map_scan_fn visit, void *arg);
+
+// --- digest of the accepted records (version not none, not MAP_LOCAL).
+
+struct map_digest {
+    uint64_t count;
+    uint64_t sum; // mod 2^48
+};
+struct map_digest map_digest(const struct map *map, uint32_t partition);
+
+struct map_counts {
+    uint64_t records;    // slots, tombstones included
+    uint64_t tombstones;
+    uint64_t bytes;      // of memory, all told
+    uint64_t by_status[STATUS_COUNT];
+};
+void map_counts(const struct map *map, struct map_counts *ret_counts);
+
+// --- changefeed: one entry for each change of what is shown of an instance (map_set_health with
+// announce), of a policy or of a node record.  A position is a u64: the upper 24 bits name this
+// process, the lower 40 count.
+
+struct map_change {
+    uint64_t index;
+    struct key_bytes key; // registration, policy or node key
+};
+
+enum feed_result { FEED_OK, FEED_EMPTY, FEED_LAPPED };
+
+// The index of the newest change (the position to start from after a list).
+uint64_t map_index(const struct map *map);
+// The next change after `position`.  FEED_EMPTY: none yet.  FEED_LAPPED: it is gone, or `position` is of
+// another process or of the future: take a snapshot, then map_index.
+enum feed_result map_feed_next(const struct map *map, uint64_t position, struct map_change *ret_change);
+
+// Called on every append, on the writer's thread, with no lock held; must not block or write.
+typedef void (*map_wake_fn)(void *arg);
+void map_on_change(struct map *map, map_wake_fn wake, void *arg); // before the first write
+// Appends an entry for `key` by hand (policy and node records).
+uint64_t map_announce(struct map *map, struct span key);
