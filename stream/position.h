@@ -116,3 +116,52 @@ struct stream_peer {
     int64_t age_ms;      // since its last beat, by the server's clock
     struct span payload; // as it gave it; empty when this beat's reply did not carry it
 };
+
+// What a backend tells: the answer to a call, or something that happened (stream.h).
+enum stream_event_type {
+    STREAM_EV_UP,     // connected and greeted: calls may be made
+    STREAM_EV_DOWN,   // not any more (or not yet: sent for each failed attempt, with `text`)
+    STREAM_EV_META,   // of stream_meta and stream_create
+    STREAM_EV_SCAN,
+    STREAM_EV_PROBE,
+    STREAM_EV_ENTRY,  // one entry of a subscribed partition
+    STREAM_EV_DRAINED,// everything that the last read reply held has been delivered (see stream_read)
+    STREAM_EV_PUT,
+    STREAM_EV_BEAT
+};
+
+// Borrowed until the callback returns.
+struct stream_event {
+    enum stream_event_type type;
+    uint32_t partition;
+    enum stream_status status; // META, SCAN, PROBE, PUT, BEAT, DOWN; others: STREAM_OK
+    struct span text;          // the server's words when status is not STREAM_OK, and of DOWN
+    struct stream_epoch epoch; // of STREAM_EPOCH
+    union {
+        struct stream_meta meta;
+        struct {
+            const struct stream_pair *pairs;
+            uint32_t count;
+            uint64_t cursor; // to go on with; 0: the scan is complete
+        } scan;
+        struct {
+            bool found;      // an entry with exactly that id
+            struct stream_entry entry;
+        } probe;
+        struct stream_entry entry;
+        struct {
+            uint64_t sequence; // of the partition after the call
+            uint64_t floor;
+            const struct stream_put_row *rows; // as many as records were put
+            uint32_t count;
+        } put;
+        struct {
+            int64_t server_ms;
+            bool in_grace;     // nobody beat for lease/2 a moment ago: believe no lapse
+            const struct span *lapsed; // names that lapsed and whose entry this beat removed or saw removed
+            uint32_t lapsed_count;
+            const struct stream_peer *peers; // all live ones, self included
+            uint32_t peer_count;
+        } beat;
+    };
+};
