@@ -11,6 +11,9 @@ else
 Q := @
 MAKEFLAGS += --no-print-directory
 endif
+ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
 
 # --- what is built ---------------------------------------------------------------------------------
 # A module is an archive of its own, so that a test links what its module may use and nothing else.
@@ -45,26 +48,37 @@ CFLAGS_ALL = -std=c11 -D_GNU_SOURCE -DMESHPULSE_VERSION='"$(VERSION)"' -I. -isys
   $(WARN) $(WARN_$(notdir $(CC))) $(FLAGS_$(MODE)) $(if $(CI),-Werror) $(PKG_CFLAGS) $(CFLAGS)
 PKG_CFLAGS := $(shell pkg-config --cflags $(LIB_PKGS) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(LIB_PKGS) 2>/dev/null)
+PKG_FOUND := $(shell pkg-config --exists $(LIB_PKGS) 2>/dev/null && echo yes)
 LIBS = $(LINK_$(MODE)) $(PKG_LIBS) -lpthread -lm
 
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 lib = $(patsubst %,$(B)/lib/%.a,$(1))
 
-.PHONY: all help run check check-asan check-tsan bench e2e clean install-deps house compile_commands
+.PHONY: all help run check check-asan check-tsan check-programs programs bench e2e clean install-deps house lint compile_commands
 .DELETE_ON_ERROR:
 .SECONDARY:
 
 all: meshpulse ## Build ./meshpulse (optimised)
 
 help: ## List the targets
-	$(Q)awk -F':.*## ' '/^[a-z_-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' Makefile
+	$(Q)awk -F':.*## ' '/^[a-z0-9_ -]+:.*## / {printf "  %-22s %s\n", $$1, $$2}' Makefile
 
 meshpulse: $(B)/meshpulse
 	$(Q)cp $< $@
 
+run: meshpulse ## Install what is missing, build, and run the demo (Ctrl-C ends it)
+	$(Q)./meshpulse demo
+
 # --- dependencies ----------------------------------------------------------------------------------
+# These goals include a file that tools/deps.sh leaves behind: make runs the script first, then starts
+# again and sees what pkg-config says now.
+ifneq ($(filter run check check-% house e2e bench install-deps,$(MAKECMDGOALS)),)
+include build/deps.ok
+endif
 build/deps.ok: tools/deps.sh tools/packages.txt
-	$(Q)tools/deps.sh
+	$(Q)CC=$(CC) tools/deps.sh
+
+install-deps: build/deps.ok ## Install what building and testing needs (Debian 12 or newer)
 
 $(LLHTTP_DIR)/llhttp.a: tools/llhttp.sh
 	$(Q)CC=$(CC) tools/llhttp.sh $(LLHTTP_DIR)
@@ -72,6 +86,7 @@ $(LLHTTP_DIR)/llhttp.a: tools/llhttp.sh
 # --- compiling -------------------------------------------------------------------------------------
 $(B)/%.o: %.c Makefile | $(LLHTTP_DIR)/llhttp.a
 	@mkdir -p $(@D)
+	$(if $(PKG_FOUND),,$(error libraries are missing; run: make install-deps))
 	@[ -n "$(Q)" ] && echo "  CC    $<" || true
 	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
 
@@ -98,29 +113,72 @@ USES_envoy := envoy localmap base
 USES_config := config localmap base
 USES_api := api localmap base
 USES_ctl := ctl base
-USES_node := $(filter-out node,$(MODULES))
+USES_node := $(MODULES)
 USES_contract := stream base
 USES_sim := core stream localmap base
+USES_integration := $(MODULES)
+USES_bench := localmap base
 
 UNIT_SRC := $(wildcard tests/unit/*/test_*.c)
 CONTRACT_SRC := $(wildcard tests/contract/test_*.c)
 SIM_SRC := $(wildcard tests/sim/test_*.c)
-TEST_BIN = $(patsubst %.c,$(B)/%,$(UNIT_SRC) $(CONTRACT_SRC) $(SIM_SRC))
+INTEGRATION_SRC := $(wildcard tests/integration/test_*.c)
+TEST_BIN := $(patsubst %.c,$(B)/%,$(UNIT_SRC) $(CONTRACT_SRC) $(SIM_SRC) $(INTEGRATION_SRC))
+BENCH_BIN := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/bench_*.c))
 TEST_LIBS := $(shell pkg-config --libs check 2>/dev/null)
 # helpers beside the tests of a folder: every other .c in it, and tests/lib
-helpers = $(call obj,$(filter-out $(wildcard $(1)/test_*.c),$(wildcard $(1)/*.c)) $(wildcard tests/lib/*.c))
+helpers = $(call obj,$(filter-out $(wildcard $(1)/test_*.c $(1)/bench_*.c),$(wildcard $(1)/*.c)) $(wildcard tests/lib/*.c))
 
 define test_rule
-$(B)/$(1)/test_%: $(B)/$(1)/test_%.o $$(call helpers,$(1)) $$(call lib,$$(USES_$(2))) $(LLHTTP_DIR)/llhttp.a
+$(B)/$(1)/$(3)_%: $(B)/$(1)/$(3)_%.o $$(call helpers,$(1)) $$(call lib,$$(USES_$(2))) $(LLHTTP_DIR)/llhttp.a
 	@echo "  LINK  $$@"
 	$$(Q)$$(CC) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(TEST_LIBS) $$(LIBS)
 endef
-$(foreach d,$(wildcard tests/unit/*),$(eval $(call test_rule,$(d),$(notdir $(d)))))
-$(eval $(call test_rule,tests/contract,contract))
-$(eval $(call test_rule,tests/sim,sim))
+$(foreach d,$(wildcard tests/unit/*),$(eval $(call test_rule,$(d),$(notdir $(d)),test)))
+$(foreach d,contract sim integration,$(eval $(call test_rule,tests/$(d),$(d),test)))
+$(eval $(call test_rule,tests/bench,bench,bench))
 
 # One module's unit tests: make unit-base
 unit-%: ; $(Q)$(MAKE) $(patsubst %.c,$(B)/%,$(wildcard tests/unit/$*/test_*.c)) && prove $(patsubst %.c,$(B)/%,$(wildcard tests/unit/$*/test_*.c))
+
+# What runs under prove.  Tests that need the program find it in MESHPULSE, the tree of objects in HOUSE_*.
+export MESHPULSE := $(CURDIR)/$(B)/meshpulse
+export REDIS_SERVER := $(CURDIR)/build/redis-server
+house check: export HOUSE_BUILD := $(B)
+house check: export HOUSE_CFLAGS = $(CFLAGS_ALL)
+house check: export CC := $(CC)
+PROVE := prove -j$(shell nproc)
+
+check: $(B)/meshpulse $(TEST_BIN) ## Build and run the tests (unit, contract, simulation, integration, house)
+	$(Q)$(PROVE) $(TEST_BIN) $(sort $(wildcard tests/house/*.t tests/integration/*.t))
+
+check-asan check-tsan: check-%: ## The same under AddressSanitizer or ThreadSanitizer
+	$(Q)$(MAKE) MODE=$* check-programs
+
+programs: $(B)/meshpulse $(TEST_BIN)
+
+# A sanitizer that finds something ends the process: its test must not be a fork whose end is only counted.
+check-programs: export CK_FORK = $(if $(filter asan tsan,$(MODE)),no,yes)
+check-programs: export UBSAN_OPTIONS = print_stacktrace=1
+check-programs: $(B)/meshpulse $(TEST_BIN)
+	$(Q)$(PROVE) $(TEST_BIN) $(sort $(wildcard tests/integration/*.t))
+
+house: $(B)/meshpulse ## The house rules: layers, purity, headers, length, words, documents
+	$(Q)$(PROVE) $(sort $(wildcard tests/house/*.t))
+
+lint: compile_commands ## The formatter and the linter (version 14 of both)
+	$(Q)prove $(sort $(wildcard tests/house/ci/*.t))
+
+e2e: meshpulse $(B)/meshpulse ## The program from outside, with real Redis servers
+	$(Q)prove $(sort $(wildcard tests/e2e/*.t))
+
+bench: $(BENCH_BIN) ## Run the benchmarks
+	$(Q)for b in $(BENCH_BIN); do echo "== $$b"; $$b || exit 1; done
+
+# One object a line, as the tools for C want it; its only quotes are those of MESHPULSE_VERSION.
+compile_commands: ## Write compile_commands.json
+	$(Q)tools/compile_commands.sh '$(CURDIR)' "$(CC) $(subst ",\",$(CFLAGS_ALL))" \
+	  $(sort $(foreach m,$(MODULES),$(SRC_$(m))) $(wildcard tests/*/*.c tests/unit/*/*.c)) >compile_commands.json
 
 clean: ## Remove everything that was built
 	$(Q)rm -rf build meshpulse compile_commands.json

@@ -12,7 +12,7 @@ use File::Basename qw(dirname);
 use File::Find;
 use Test::More;
 
-our @EXPORT = qw(sources slurp build_dir objects found clean cc cflags);
+our @EXPORT = qw(sources slurp build_dir objects found clean cc cflags installed);
 
 chdir abs_path(dirname(__FILE__) . '/../../..') or die "chdir: $!";
 
@@ -48,6 +48,12 @@ sub objects {
     my ($suffix, @roots) = @_;
     my $build = build_dir();
     return grep { -f } map { (my $object = "$build/$_") =~ s/\.c$/$suffix/; $object } sources(qr/\.c$/, @roots);
+}
+
+# Is there such a program?
+sub installed {
+    my ($program) = @_;
+    return scalar grep { -x "$_/$program" } split /:/, $ENV{PATH};
 }
 
 # A planted sample must be found.
