@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "admin-api/ctl/usage.h"
+
+#include "admin-api/ctl/arguments.h"
+
+#include <string.h>
+
+#define COLUMN 28 // where the explanations begin
+#define WIDTH 100
+
+// `text` in lines that begin at COLUMN.
+static void print_wrapped(FILE *out, const char *text)
+{
+    size_t at = COLUMN;
+    while (*text != '\0') {
+        size_t len = strcspn(text, " ");
+        if (at > COLUMN && at + 1 + len > WIDTH) {
+            fprintf(out, "\n%*s", COLUMN, "");
+            at = COLUMN;
+        }
+        bool first = at == COLUMN;
+        fprintf(out, "%s%.*s", first ? "" : " ", (int)len, text);
+        at += len + !first;
+        text += len;
+        text += strspn(text, " ");
+    }
+    fputc('\n', out);
+}
+
+static void print_row(FILE *out, const char *left, const char *help)
+{
+    int len = fprintf(out, "  %s", left);
+    if (len > COLUMN - 2) {
+        fprintf(out, "\n%*s", COLUMN, "");
+    } else {
+        fprintf(out, "%*s", COLUMN - len, "");
+    }
+    print_wrapped(out, help);
+}
+
+static void print_option(FILE *out, const struct option *option)
+{
+    char left[96];
+    char letter[8] = "";
+    if (option->letter != 0) {
+        (void)snprintf(letter, sizeof(letter), "-%c, ", option->letter);
+    }
+    (void)snprintf(left, sizeof(left), "%s--%s%s%s", letter, option->name,
+                   option->value != NULL ? " " : "", option->value != NULL ? option->value : "");
+    print_row(out, left, option->help);
+}
+
+static void print_options(FILE *out, const struct command *command)
+{
+    fputs("\noptions:\n", out);
+    for (size_t id = 0; id < OPTION_COUNT; id++) {
+        if ((command->options >> id & 1) != 0) {
+            print_option(out, &option_table[id]);
+        }
+    }
+}
+
+static void print_program(FILE *out)
+{
+    fputs("usage: meshpulse COMMAND [OPTION]... [OPERAND]...\n\ncommands:\n", out);
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        char left[96];
+        (void)snprintf(left, sizeof(left), "%s %s", command_table[i].name,
+                       command_table[i].operands);
+        print_row(out, left, command_table[i].help);
+    }
+    fputs("\nThe client's commands (get and below) talk to the admin API of a daemon.\n"
+          "meshpulse COMMAND --help lists the options of a command.\n"
+          "\nexit: 0 ok, 1 failed, 2 usage, 3 not found, 4 conflict or stale version, 5 wait timed "
+          "out,\n"
+          "      69 daemon out of reach, 78 bad configuration\n",
+          out);
+}
+
+void usage_print(FILE *out, const struct command *command)
+{
+    if (command == NULL) {
+        print_program(out);
+        return;
+    }
+    fprintf(out, "usage: meshpulse %s [OPTION]...%s%s\n\n%s\n", command->name,
+            command->operands[0] != '\0' ? " " : "", command->operands, command->help);
+    print_options(out, command);
+}
