@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "replicator/core/hold.h"
+
+#include "localmap/model/merge.h"
+#include "replicator/core/derive.h"
+#include "replicator/core/outbox.h"
+#include "replicator/core/shadow.h"
+
+// One value on its way into the map.
+struct offer {
+    uint32_t partition;
+    struct span key;
+    struct codec_value value;
+    uint32_t flags;
+    uint32_t mark;
+    bool held; // by the map, before
+    struct map_facts facts;
+};
+
+void hold_reject(struct core *core, const struct hold_place *place, const char *reason,
+                 const struct stream_pair *pair)
+{
+    const struct core_log log = {.what = CORE_LOG_REJECTED,
+                                 .partition = place->partition,
+                                 .id = place->id,
+                                 .text = span_str(reason),
+                                 .key = pair != NULL ? pair->key : SPAN_NONE,
+                                 .value = pair != NULL ? pair->value : SPAN_NONE};
+    core_say(core, &log);
+}
+
+// The head of a value of any length; false: too short to be one.
+static bool head_of(struct span bytes, struct codec_value *ret_value)
+{
+    if (bytes.len < CODEC_HEAD_LEN) {
+        return false;
+    }
+    const unsigned char *hash = (const unsigned char *)bytes.ptr + VERSION_LEN;
+    uint64_t sum = 0;
+    for (size_t i = 0; i < CODEC_HASH_LEN; i++) {
+        sum = sum << 8 | hash[i];
+    }
+    ret_value->version = version_get(bytes.ptr);
+    ret_value->hash = sum;
+    ret_value->body = span_of(bytes.ptr + CODEC_HEAD_LEN, bytes.len - CODEC_HEAD_LEN);
+    return true;
+}
+
+// Why a value cannot be merged; NULL when it can.  Sets MAP_TOMBSTONE or MAP_OPAQUE.
+static const char *examine(struct span key_bytes, const struct codec_value *value,
+                           uint32_t *ret_flags)
+{
+    struct key key;
+    struct record record;
+    *ret_flags = 0;
+    if (key_parse(key_bytes, &key) != ERR_OK) {
+        return "key";
+    }
+    if (codec_hash(key_bytes, value->version, value->body) != value->hash) {
+        return "hash";
+    }
+    if (codec_is_tombstone(value->body)) {
+        *ret_flags = MAP_TOMBSTONE;
+        return NULL;
+    }
+    enum err err = codec_body_read(key.kind, value->body, &record);
+    if (err == ERR_UNSUPPORTED) {
+        *ret_flags = MAP_OPAQUE;
+        return NULL;
+    }
+    return err == ERR_OK ? NULL : "garbage";
+}
+
+static bool is_newer(const struct offer *offer)
+{
+    if (!offer->held || version_is_none(offer->facts.version)) {
+        return true;
+    }
+    return merge_takes(merge_decide(offer->facts.version, offer->facts.hash, offer->value.version,
+                                    offer->value.hash));
+}
+
+static void tell_equivocation(struct core *core, const struct offer *offer)
+{
+    if (offer->held && version_cmp(offer->facts.version, offer->value.version) == 0 &&
+        offer->facts.hash != offer->value.hash && !version_is_none(offer->facts.version)) {
+        core->counters[CORE_EQUIVOCATIONS]++;
+        const struct core_log log = {.what = CORE_LOG_EQUIVOCATION, .key = offer->key};
+        core_say(core, &log);
+    }
+}
+
+// Puts it into the map, under the patches of its slot if there is one.
+static enum hold_result merge_into_map(struct core *core, const struct offer *offer)
+{
+    struct slot *slot = outbox_get(core, offer->key);
+    bool newer = is_newer(offer);
+    if (slot != NULL && newer && !outbox_rebase(core, slot, &offer->value, offer->flags)) {
+        return HOLD_OPAQUE;
+    }
+    enum put_result result = PUT_STALE;
+    if (map_put(core->map, offer->key, &offer->value, offer->flags, offer->mark, &result) !=
+        ERR_OK) {
+        return HOLD_OPAQUE;
+    }
+    if (result == PUT_SAME) {
+        return HOLD_SAME;
+    }
+    if (result == PUT_STALE || result == PUT_OVER_QUOTA) {
+        return HOLD_OLDER;
+    }
+    if (slot != NULL) {
+        (void)outbox_show(core, slot);
+    }
+    derive_touch(core, offer->key);
+    return HOLD_TAKEN;
+}
+
+static enum hold_result merge(struct core *core, const struct offer *offer)
+{
+    tell_equivocation(core, offer);
+    bool decodable_held = offer->held && (offer->facts.flags & MAP_OPAQUE) == 0 &&
+                          !version_is_none(offer->facts.version);
+    if ((offer->held && (offer->facts.flags & MAP_LOCAL) != 0) ||
+        ((offer->flags & MAP_OPAQUE) != 0 && decodable_held)) {
+        return HOLD_OPAQUE;
+    }
+    return merge_into_map(core, offer);
+}
+
+static void purge(struct core *core, uint32_t partition, struct span key)
+{
+    struct map_facts facts;
+    bool held = map_peek(core->map, key, &facts);
+    const struct shadow_fact before = shadow_get(core, partition, key, held ? &facts : NULL);
+    const struct shadow_fact none = {false, {0, 0}, 0};
+    shadow_move(core, partition, key, &before, &none, false);
+    if (!held || facts.version.counter > core->sessions[partition].floor) {
+        return;
+    }
+    struct slot *slot = outbox_get(core, key);
+    if (slot != NULL) {
+        outbox_unbase(core, slot);
+        (void)outbox_show(core, slot);
+    } else {
+        map_drop(core->map, key);
+    }
+    derive_touch(core, key);
+}
+
+enum hold_result hold_pair(struct core *core, const struct hold_place *place,
+                           const struct stream_pair *pair)
+{
+    uint32_t partition = place->partition;
+    if (pair->value.len == 0 && !pair->oversized) {
+        purge(core, partition, pair->key);
+        return HOLD_TAKEN;
+    }
+    struct offer offer = {.partition = partition,
+                          .key = pair->key,
+                          .mark = core->sessions[partition].generation};
+    if (!head_of(pair->value, &offer.value)) {
+        hold_reject(core, place, "truncated", pair);
+        return HOLD_REJECTED;
+    }
+    if (pair->key.len > KEY_LEN_MAX) {
+        hold_reject(core, place, "key", pair);
+        return HOLD_REJECTED;
+    }
+    offer.held = map_peek(core->map, pair->key, &offer.facts);
+    const struct shadow_fact before =
+        shadow_get(core, partition, pair->key, offer.held ? &offer.facts : NULL);
+    if (place->scan && before.held &&
+        !merge_takes(merge_decide(before.version, before.hash, offer.value.version,
+                                  offer.value.hash))) {
+        return HOLD_SAME;
+    }
+    const char *why = "oversized";
+    if (!pair->oversized && pair->value.len <= RECORD_LEN_MAX) {
+        struct codec_value checked;
+        why = codec_value_parse(pair->value, &checked) == ERR_OK
+                  ? examine(pair->key, &offer.value, &offer.flags)
+                  : "garbage";
+    }
+    enum hold_result result = HOLD_OPAQUE;
+    if (why != NULL) {
+        hold_reject(core, place, why, pair);
+    } else {
+        result = merge(core, &offer);
+        if (result == HOLD_OPAQUE || (offer.flags & MAP_OPAQUE) != 0) {
+            hold_reject(core, place, "wire_version", pair);
+        }
+    }
+    const struct shadow_fact now = {true, offer.value.version, offer.value.hash};
+    shadow_move(core, partition, pair->key, &before, &now,
+                result == HOLD_TAKEN || result == HOLD_SAME);
+    return why != NULL ? HOLD_OPAQUE : result;
+}
+
+enum hold_result hold_reply(struct core *core, uint32_t partition, struct span key,
+                            struct span value)
+{
+    struct offer offer = {.partition = partition, .key = key, .mark = 0};
+    if (codec_value_parse(value, &offer.value) != ERR_OK ||
+        examine(key, &offer.value, &offer.flags) != NULL) {
+        return HOLD_REJECTED;
+    }
+    offer.held = map_peek(core->map, key, &offer.facts);
+    if (!is_newer(&offer)) {
+        bool same = offer.held && version_cmp(offer.facts.version, offer.value.version) == 0 &&
+                    offer.facts.hash == offer.value.hash;
+        return same ? HOLD_SAME : HOLD_OLDER;
+    }
+    shadow_detach(core, partition, key, offer.held ? &offer.facts : NULL);
+    return merge(core, &offer);
+}

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+// A wish to change a record, from the API, the configuration, a check or core itself: into the outbox
+// (unconditional), to the stream (conditional), or straight into the map (scope local).
+// Private to core.  Read next: outbox.h, writer.h.
+#pragma once
+
+#include "replicator/core/state.h"
+
+void write_external(struct core *core, const struct core_write *write);
+// Unconditional, nobody waits.
+void write_internal(struct core *core, struct span key, const struct patch *patch);
+// Compare-and-set on what is held now; given up when it fails.
+void write_internal_if_unchanged(struct core *core, struct span key, const struct patch *patch);
+// The checker's judgement becomes our own observation, if it says anything new.
+void write_judged(struct core *core, const struct core_judged *judged);
