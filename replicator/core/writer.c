@@ -121,7 +121,7 @@ static void slot_conflict(struct core *core, struct slot *slot, const struct spa
     }
     slot->tries++;
     if (slot->tries > SLOT_TRIES_BEFORE_BACKOFF) {
-        uint32_t spread = CONFLICT_BACKOFF_MS << (slot->tries < 8 ? slot->tries : 8);
+        uint32_t spread = (uint32_t)CONFLICT_BACKOFF_MS << (slot->tries < 8 ? slot->tries : 8);
         slot->not_before = mono_add_ms(core->now.mono, (int64_t)(core_random(core) % spread));
     }
     (void)outbox_show(core, slot);
