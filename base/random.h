@@ -21,5 +21,5 @@ void random_seed(struct random *rng, uint64_t seed);
 uint64_t random_next(struct random *rng);
 // Evenly in [0, bound); bound > 0.
 uint64_t random_below(struct random *rng, uint64_t bound);
-// Evenly within `value` +- `percent` (at most 100) of it.
+// Evenly within `value` (at most INT64_MAX) +- `percent` (at most 100) of it.
 uint64_t random_jitter(struct random *rng, uint64_t value, uint32_t percent);
