@@ -12,7 +12,7 @@
 struct buf;
 
 struct target {
-    struct span service;
+    struct span service;  // empty only where nothing was named
     struct span instance; // empty: the service itself
 };
 
@@ -20,8 +20,8 @@ struct target {
 enum err target_parse(const char *operand, bool whole, struct target *ret_target) MUST_USE;
 
 // Appends "/v1/services" of the tenant (NULL: the default one), and below it what the target has; each
-// name percent-encoded.  ERR_NOMEM.
-enum err target_path(const struct target *target, const char *tenant, struct buf *out) MUST_USE;
+// name percent-encoded.  Errors stay in `out`.
+void target_path(const struct target *target, const char *tenant, struct buf *out);
 
-// Appends `text` with every byte but the unreserved ones of RFC 3986 as %XX.  ERR_NOMEM.
-enum err target_encode(struct span text, struct buf *out) MUST_USE;
+// Appends `text` with every byte but the unreserved ones of RFC 3986 as %XX.
+void target_encode(struct span text, struct buf *out);
