@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// Members of the daemon's answers as the commands want them: what is absent or of another type is empty,
+// for an older or newer daemon may say less or more.
+// Any thread.  Read next: base/json.h.
+#pragma once
+
+#include "base/span.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct buf;
+struct json;
+
+struct span fields_text(const struct json *object,
+                        const char *key);                     // SPAN_NONE where there is none
+bool fields_bool(const struct json *object, const char *key); // false where there is none
+int64_t fields_int(const struct json *object, const char *key, int64_t fallback);
+
+// Appends the node as compact JSON.
+void fields_write(const struct json *node, struct buf *out);
+
+// "12s", "5m", "3h", "2d" between an RFC 3339 time and now; "" where there is no time.
+#define FIELDS_AGE_LEN 24
+void fields_age(struct span since, char ret_text[FIELDS_AGE_LEN]);
