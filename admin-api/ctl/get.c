@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "admin-api/ctl/answer.h"
 #include "admin-api/ctl/ctl.h"
-#include "admin-api/ctl/fields.h"
 #include "admin-api/ctl/run.h"
 #include "admin-api/ctl/session.h"
 #include "admin-api/ctl/show.h"
@@ -35,7 +35,7 @@ static bool service_has(const struct json *service, unsigned statuses)
                                          "draining", "timeout", "degraded"};
     for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
         if (status_set_has(statuses, span_str(counts[i])) &&
-            fields_int(service, counts[i], 0) > 0) {
+            answer_int(service, counts[i], 0) > 0) {
             return true;
         }
     }
@@ -45,12 +45,12 @@ static bool service_has(const struct json *service, unsigned statuses)
 static bool is_wanted(const struct get *get, const struct json *item)
 {
     bool named = get->kind != SHOW_INSTANCE || get->target.instance.len == 0 ||
-                 span_eq(fields_text(item, "id"), get->target.instance);
+                 span_eq(answer_text(item, "id"), get->target.instance);
     if (!named || !get->filtered) {
         return named;
     }
     return get->kind == SHOW_SERVICE ? service_has(item, get->statuses)
-                                     : status_set_has(get->statuses, fields_text(item, "status"));
+                                     : status_set_has(get->statuses, answer_text(item, "status"));
 }
 
 static void emit(struct get *get, const struct json *item)
@@ -65,7 +65,7 @@ static void emit(struct get *get, const struct json *item)
         if (get->items.len > 0) {
             buf_byte(&get->items, get->session->form == SESSION_JSON ? ',' : '\n');
         }
-        fields_write(item, &get->items);
+        answer_write(item, &get->items);
         break;
     case SESSION_NAME:
         show_name(stdout, get->kind, item);
@@ -131,7 +131,7 @@ static int show_one(struct get *get, const struct json *item)
 
 static int show_list(struct get *get, const struct json *root)
 {
-    struct span index = fields_text(root, "index");
+    struct span index = answer_text(root, "index");
     if (index.len < INDEX_MAX) {
         memcpy(get->index, index.len > 0 ? index.ptr : "", index.len);
         get->index[index.len] = '\0';
@@ -176,7 +176,7 @@ static int load(struct get *get)
 // The row of the service in which something changed.
 static void show_service_of(struct get *get, const struct json *instance)
 {
-    struct target target = {fields_text(instance, "service"), SPAN_NONE};
+    struct target target = {answer_text(instance, "service"), SPAN_NONE};
     int exit = session_path(get->session, &target, &get->path);
     if (exit == CTL_OK) {
         (void)load(get); // what went wrong was said; the next change tries again
@@ -190,7 +190,7 @@ static void on_change(void *arg, const struct watch_event *event)
         show_service_of(get, event->object);
         return;
     }
-    bool gone = event->deleted && span_eq(fields_text(event->object, "id"), get->target.instance);
+    bool gone = event->deleted && span_eq(answer_text(event->object, "id"), get->target.instance);
     gone = gone || (event->deleted && get->target.instance.len == 0);
     bool table = get->session->form == SESSION_TABLE || get->session->form == SESSION_WIDE;
     if (gone && table) {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "admin-api/ctl/session.h"
 
+#include "admin-api/ctl/answer.h"
 #include "admin-api/ctl/client.h"
 #include "admin-api/ctl/ctl.h"
-#include "admin-api/ctl/fields.h"
 #include "admin-api/ctl/target.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -240,12 +240,12 @@ static void complain_of_fields(const struct json *problem)
 {
     const struct json *error = json_first(json_get(problem, "errors"));
     for (; error != NULL; error = json_next(error)) {
-        struct span pointer = fields_text(error, "pointer");
-        struct span detail = fields_text(error, "detail");
+        struct span pointer = answer_text(error, "pointer");
+        struct span detail = answer_text(error, "detail");
         session_complain("  %.*s: %.*s", (int)pointer.len, pointer.ptr, (int)detail.len,
                          detail.ptr);
     }
-    struct span current = fields_text(json_get(problem, "current"), "version");
+    struct span current = answer_text(json_get(problem, "current"), "version");
     if (current.len != 0) {
         session_complain("  the current version is %.*s", (int)current.len, current.ptr);
     }
@@ -253,10 +253,10 @@ static void complain_of_fields(const struct json *problem)
 
 static void complain_of(unsigned status, const struct json *problem)
 {
-    struct span code = fields_text(problem, "code");
-    struct span detail = fields_text(problem, "detail");
+    struct span code = answer_text(problem, "code");
+    struct span detail = answer_text(problem, "detail");
     if (detail.len == 0) {
-        detail = fields_text(problem, "title");
+        detail = answer_text(problem, "title");
     }
     if (code.len == 0) {
         session_complain("the server answered with HTTP status %u", status);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "admin-api/ctl/show.h"
 
-#include "admin-api/ctl/fields.h"
+#include "admin-api/ctl/answer.h"
 #include "admin-api/ctl/session.h"
 #include "admin-api/ctl/table.h"
 #include "base/json.h"
@@ -128,8 +128,8 @@ static enum table_colour colour_of(struct span status)
 
 static void add_address(struct table *table, const struct json *object)
 {
-    struct span address = fields_text(object, "address");
-    int64_t port = fields_int(object, "port", 0);
+    struct span address = answer_text(object, "address");
+    int64_t port = answer_int(object, "port", 0);
     bool v6 = address.len > 0 && memchr(address.ptr, ':', address.len) != NULL;
     table_printf(table, "%s%.*s%s:%" PRId64, v6 ? "[" : "", (int)address.len, address.ptr,
                  v6 ? "]" : "", port);
@@ -137,8 +137,8 @@ static void add_address(struct table *table, const struct json *object)
 
 static void add_override(struct table *table, const struct json *override)
 {
-    struct span status = fields_text(override, "status");
-    struct span actor = fields_text(override, "actor");
+    struct span status = answer_text(override, "status");
+    struct span actor = answer_text(override, "actor");
     if (status.len == 0) {
         table_cell(table, SPAN_NONE, TABLE_PLAIN);
         return;
@@ -150,7 +150,7 @@ static void add_override(struct table *table, const struct json *override)
 static void add_int(struct table *table, const struct json *object, const char *key,
                     const char *unit)
 {
-    int64_t value = fields_int(object, key, -1);
+    int64_t value = answer_int(object, key, -1);
     if (value < 0) {
         table_cell(table, SPAN_NONE, TABLE_PLAIN); // null: not known
     } else {
@@ -187,8 +187,8 @@ static void add_cell(struct table *table, const struct column *column, const str
 {
     const char *key = column->key;
     const struct json *holder = holder_of(object, &key);
-    struct span text = fields_text(holder, key);
-    char age[FIELDS_AGE_LEN];
+    struct span text = answer_text(holder, key);
+    char age[ANSWER_AGE_LEN];
     switch (column->cell) {
     case CELL_TEXT:
         table_cell(table, text, TABLE_PLAIN);
@@ -203,10 +203,10 @@ static void add_cell(struct table *table, const struct column *column, const str
         add_int(table, holder, key, "ms");
         break;
     case CELL_BOOL:
-        table_cell(table, span_str(fields_bool(holder, key) ? "yes" : "no"), TABLE_PLAIN);
+        table_cell(table, span_str(answer_bool(holder, key) ? "yes" : "no"), TABLE_PLAIN);
         break;
     case CELL_AGE:
-        fields_age(text, age);
+        answer_age(text, age);
         table_cell(table, span_str(age), TABLE_PLAIN);
         break;
     case CELL_ADDRESS:
@@ -241,15 +241,15 @@ void show_deleted(struct table *table, enum show_kind kind, const struct session
         }
         bool is_status = strcmp(column->key, "status") == 0;
         bool is_name = strcmp(column->key, "id") == 0 || strcmp(column->key, "service") == 0;
-        struct span name = is_name ? fields_text(object, column->key) : SPAN_NONE;
+        struct span name = is_name ? answer_text(object, column->key) : SPAN_NONE;
         table_cell(table, is_status ? SPAN_LIT("deleted") : name, TABLE_PLAIN);
     }
 }
 
 void show_name(FILE *out, enum show_kind kind, const struct json *object)
 {
-    struct span service = fields_text(object, kind == SHOW_SERVICE ? "name" : "service");
-    struct span id = fields_text(object, "id");
+    struct span service = answer_text(object, kind == SHOW_SERVICE ? "name" : "service");
+    struct span id = answer_text(object, "id");
     bool both = kind == SHOW_INSTANCE || kind == SHOW_CHANGE;
     struct span first = kind == SHOW_NODE ? id : service;
     fprintf(out, "%.*s%s%.*s\n", (int)first.len, first.ptr, both ? "/" : "", both ? (int)id.len : 0,

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "admin-api/ctl/watch.h"
 
+#include "admin-api/ctl/answer.h"
 #include "admin-api/ctl/client.h"
 #include "admin-api/ctl/ctl.h"
-#include "admin-api/ctl/fields.h"
 #include "admin-api/ctl/run.h"
 #include "admin-api/ctl/session.h"
 #include "admin-api/ctl/show.h"
@@ -42,7 +42,7 @@ static void on_event(void *arg, const struct sse_event *event)
         options->on_resync(options->arg, event->data);
     } else if (strcmp(event->event, "change") == 0 &&
                json_parse(event->data, &object, &where) == ERR_OK) {
-        struct watch_event change = {object, event->data, fields_bool(object, "deleted")};
+        struct watch_event change = {object, event->data, answer_bool(object, "deleted")};
         options->on_change(options->arg, &change);
     }
     json_free(object);

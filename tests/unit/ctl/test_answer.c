@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads members out of small documents, and writes documents back.
-#include "admin-api/ctl/fields.h"
+#include "admin-api/ctl/answer.h"
 #include "base/buf.h"
 #include "base/json.h"
 #include "tests/lib/suite.h"
@@ -16,14 +16,14 @@ static struct json *parse(const char *text)
 TEST(what_is_absent_or_of_another_type_is_empty)
 {
     struct json *root = parse("{\"s\":\"x\",\"n\":7,\"b\":true,\"null\":null}");
-    CHECK(span_eq_str(fields_text(root, "s"), "x"));
-    CHECK_UEQ(fields_text(root, "n").len, 0);
-    CHECK_UEQ(fields_text(root, "none").len, 0);
-    CHECK_UEQ(fields_text(NULL, "s").len, 0);
-    CHECK(fields_bool(root, "b"));
-    CHECK(!fields_bool(root, "s"));
-    CHECK_EQ(fields_int(root, "n", -1), 7);
-    CHECK_EQ(fields_int(root, "null", -1), -1);
+    CHECK(span_eq_str(answer_text(root, "s"), "x"));
+    CHECK_UEQ(answer_text(root, "n").len, 0);
+    CHECK_UEQ(answer_text(root, "none").len, 0);
+    CHECK_UEQ(answer_text(NULL, "s").len, 0);
+    CHECK(answer_bool(root, "b"));
+    CHECK(!answer_bool(root, "s"));
+    CHECK_EQ(answer_int(root, "n", -1), 7);
+    CHECK_EQ(answer_int(root, "null", -1), -1);
     json_free(root);
 }
 
@@ -40,7 +40,7 @@ TEST(a_document_is_written_as_it_was_read)
         struct json *root = parse(documents[i]);
         struct buf out;
         buf_init(&out, 4096);
-        fields_write(root, &out);
+        answer_write(root, &out);
         CHECK_EQ(out.err, ERR_OK);
         CHECK_STR(buf_cstr(&out), documents[i]);
         buf_fini(&out);
@@ -50,16 +50,16 @@ TEST(a_document_is_written_as_it_was_read)
 
 TEST(an_age_needs_a_time_and_is_never_negative)
 {
-    char age[FIELDS_AGE_LEN];
-    fields_age(SPAN_NONE, age);
+    char age[ANSWER_AGE_LEN];
+    answer_age(SPAN_NONE, age);
     CHECK_STR(age, "");
-    fields_age(SPAN_LIT("yesterday"), age);
+    answer_age(SPAN_LIT("yesterday"), age);
     CHECK_STR(age, "");
-    fields_age(SPAN_LIT("9998-01-01T00:00:00Z"), age);
+    answer_age(SPAN_LIT("9998-01-01T00:00:00Z"), age);
     CHECK_STR(age, "0s");
-    fields_age(SPAN_LIT("2001-01-01T00:00:00Z"), age);
+    answer_age(SPAN_LIT("2001-01-01T00:00:00Z"), age);
     CHECK(age[strlen(age) - 1] == 'd');
 }
 
-SUITE("ctl/fields", T(what_is_absent_or_of_another_type_is_empty),
+SUITE("ctl/answer", T(what_is_absent_or_of_another_type_is_empty),
       T(a_document_is_written_as_it_was_read), T(an_age_needs_a_time_and_is_never_negative));

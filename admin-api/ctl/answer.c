@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "admin-api/ctl/fields.h"
+#include "admin-api/ctl/answer.h"
 
 #include "base/buf.h"
 #include "base/clock.h"
@@ -10,19 +10,19 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-struct span fields_text(const struct json *object, const char *key)
+struct span answer_text(const struct json *object, const char *key)
 {
     struct span text;
     return json_string(json_get(object, key), &text) == ERR_OK ? text : SPAN_NONE;
 }
 
-bool fields_bool(const struct json *object, const char *key)
+bool answer_bool(const struct json *object, const char *key)
 {
     bool value;
     return json_bool(json_get(object, key), &value) == ERR_OK && value;
 }
 
-int64_t fields_int(const struct json *object, const char *key, int64_t fallback)
+int64_t answer_int(const struct json *object, const char *key, int64_t fallback)
 {
     int64_t value;
     enum err err = json_int(json_get(object, key), -JSON_INT_MAX, JSON_INT_MAX, &value);
@@ -81,14 +81,14 @@ static void write_node(struct json_writer *writer, const struct json *node)
     }
 }
 
-void fields_write(const struct json *node, struct buf *out)
+void answer_write(const struct json *node, struct buf *out)
 {
     struct json_writer writer;
     json_writer_init(&writer, out, JSON_COMPACT);
     write_node(&writer, node);
 }
 
-void fields_age(struct span since, char ret_text[FIELDS_AGE_LEN])
+void answer_age(struct span since, char ret_text[ANSWER_AGE_LEN])
 {
     static const struct {
         int64_t seconds;
@@ -105,6 +105,6 @@ void fields_age(struct span since, char ret_text[FIELDS_AGE_LEN])
     while (units[unit].seconds > 1 && seconds < 2 * units[unit].seconds) {
         unit++;
     }
-    (void)snprintf(ret_text, FIELDS_AGE_LEN, "%" PRId64 "%c", seconds / units[unit].seconds,
+    (void)snprintf(ret_text, ANSWER_AGE_LEN, "%" PRId64 "%c", seconds / units[unit].seconds,
                    units[unit].letter);
 }

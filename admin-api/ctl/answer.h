@@ -12,14 +12,14 @@
 struct buf;
 struct json;
 
-struct span fields_text(const struct json *object,
+struct span answer_text(const struct json *object,
                         const char *key);                     // SPAN_NONE where there is none
-bool fields_bool(const struct json *object, const char *key); // false where there is none
-int64_t fields_int(const struct json *object, const char *key, int64_t fallback);
+bool answer_bool(const struct json *object, const char *key); // false where there is none
+int64_t answer_int(const struct json *object, const char *key, int64_t fallback);
 
 // Appends the node as compact JSON.
-void fields_write(const struct json *node, struct buf *out);
+void answer_write(const struct json *node, struct buf *out);
 
 // "12s", "5m", "3h", "2d" between an RFC 3339 time and now; "" where there is no time.
-#define FIELDS_AGE_LEN 24
-void fields_age(struct span since, char ret_text[FIELDS_AGE_LEN]);
+#define ANSWER_AGE_LEN 24
+void answer_age(struct span since, char ret_text[ANSWER_AGE_LEN]);
