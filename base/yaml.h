@@ -2,7 +2,8 @@
 // YAML in: one document as a small read-only tree in which every node knows its line and column.
 // This file is libyaml's only door.  Refused, because a configuration that one can read needs none of
 // them: anchors, aliases, tags, a second document, duplicate keys, keys that are no scalars, a depth over
-// YAML_DEPTH_MAX, more than YAML_LEN_MAX bytes, NUL inside a scalar.  A UTF-8 byte order mark is skipped.
+// YAML_DEPTH_MAX, more than YAML_LEN_MAX bytes, more than YAML_MAP_MAX keys in one map, NUL inside a
+// scalar.  A UTF-8 byte order mark is skipped.
 //
 //     map --first--> value (key "node", 2:1) --next--> value (key "stream", 3:1)
 //
@@ -17,6 +18,7 @@
 
 #define YAML_LEN_MAX (1u << 20)
 #define YAML_DEPTH_MAX 16
+#define YAML_MAP_MAX 1024 // each key is compared with those before it
 
 enum yaml_kind { YAML_SCALAR, YAML_MAP, YAML_SEQ };
 
