@@ -1,24 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "replicator/core/assign.h"
 
-#include "base/siphash.h"
+#include "base/rendezvous.h"
 #include "replicator/core/write.h"
-
-uint64_t assign_hash(struct span bytes)
-{
-    static const uint8_t zero[16] = {0};
-    return siphash13(zero, bytes.ptr, bytes.len);
-}
-
-uint64_t assign_weight(uint64_t key_hash, uint64_t node_hash)
-{
-    // The finaliser of SplitMix64 (Steele, Lea, Flood 2014): both inputs are PRF outputs already, it only
-    // has to spread their sum, and it costs 2 ns where a hash of both names costs 30.
-    uint64_t x = key_hash ^ (node_hash * UINT64_C(0x9e3779b97f4a7c15));
-    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return x ^ (x >> 31);
-}
 
 static bool before(const struct peer *a, uint64_t a_weight, const struct peer *b, uint64_t b_weight)
 {
@@ -30,12 +14,12 @@ static bool before(const struct peer *a, uint64_t a_weight, const struct peer *b
 
 uint32_t assign_rank(const struct core *core, uint64_t key_hash, const struct peer *peer)
 {
-    uint64_t weight = assign_weight(key_hash, peer->rank_hash);
+    uint64_t weight = rendezvous_mix(key_hash, peer->rank_hash);
     uint32_t rank = 0;
     uint32_t index = 0;
     for (const struct peer *p = NULL; (p = keymap_at(&core->nodes, &index)) != NULL; index++) {
         if (p != peer && p->recorded && p->up &&
-            before(p, assign_weight(key_hash, p->rank_hash), peer, weight)) {
+            before(p, rendezvous_mix(key_hash, p->rank_hash), peer, weight)) {
             rank++;
         }
     }

@@ -6,10 +6,6 @@
 
 #include "replicator/core/state.h"
 
-// Weight of a node for a key; the greatest is first.  Both hashes are SipHash-1-3 with the zero key.
-uint64_t assign_weight(uint64_t key_hash, uint64_t node_hash);
-uint64_t assign_hash(struct span bytes);
-
 // Place of `peer` among the live nodes in the order of `key_hash`; 0 = first.
 uint32_t assign_rank(const struct core *core, uint64_t key_hash, const struct peer *peer);
 

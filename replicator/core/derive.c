@@ -2,6 +2,7 @@
 #include "replicator/core/derive.h"
 
 #include "base/assert.h"
+#include "base/rendezvous.h"
 #include "replicator/core/assign.h"
 #include "replicator/core/presence.h"
 #include "replicator/core/timed.h"
@@ -54,7 +55,7 @@ static struct instance *instance_open(struct core *core, struct span key)
         return NULL;
     }
     instance->service = service;
-    instance->rank_hash = assign_hash(key);
+    instance->rank_hash = rendezvous_hash(key);
     instance->next = service->first;
     if (service->first != NULL) {
         service->first->prev = instance;
@@ -209,7 +210,7 @@ static const struct override *read_override(struct core *core, struct span insta
         codec_body_read(KEY_OVERRIDE, map_copy_body(copy), ret_record) != ERR_OK) {
         return NULL;
     }
-    *content = assign_weight(*content, assign_hash(map_copy_body(copy)));
+    *content = rendezvous_mix(*content, rendezvous_hash(map_copy_body(copy)));
     return &ret_record->override;
 }
 
@@ -344,7 +345,7 @@ static bool is_registered(struct core *core, const struct instance *instance, ui
         (copy->facts.flags & (MAP_TOMBSTONE | MAP_OPAQUE)) != 0) {
         return false;
     }
-    *ret_content = assign_hash(map_copy_body(copy));
+    *ret_content = rendezvous_hash(map_copy_body(copy));
     return true;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "replicator/core/presence.h"
 
+#include "base/rendezvous.h"
 #include "replicator/core/assign.h"
 #include "replicator/core/derive.h"
 #include "replicator/core/heartbeat.h"
@@ -22,7 +23,7 @@ static struct peer *peer_open(struct core *core, struct span node)
     if (peer == NULL && node.len <= KEY_SERVICE_MAX) {
         peer = keymap_add(&core->nodes, &core->arena, node, sizeof(*peer), core_hash(core, node));
         if (peer != NULL) {
-            peer->rank_hash = assign_hash(node);
+            peer->rank_hash = rendezvous_hash(node);
             peer->writer40 = version_writer(node, 0) >> 24;
             peer->lag_ms = -1;
             peer->beat_age_ms = -1;

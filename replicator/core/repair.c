@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "replicator/core/repair.h"
 
+#include "base/rendezvous.h"
 #include "localmap/model/merge.h"
 #include "replicator/core/assign.h"
 #include "replicator/core/derive.h"
@@ -18,7 +19,7 @@ void repair_plan(struct core *core, struct span key, const char *cause)
     if (repair == NULL) {
         return; // the next resync plans it again
     }
-    uint32_t rank = core->self != NULL ? assign_rank(core, assign_hash(key), core->self) : 0;
+    uint32_t rank = core->self != NULL ? assign_rank(core, rendezvous_hash(key), core->self) : 0;
     repair->due = mono_add_ms(core->now.mono, (int64_t)rank * REPAIR_RANK_STEP_MS);
     repair->cause = cause;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "replicator/core/timed.h"
 
+#include "base/rendezvous.h"
 #include "replicator/core/assign.h"
 #include "replicator/core/derive.h"
 #include "replicator/core/presence.h"
@@ -202,7 +203,7 @@ static bool is_due(struct core *core, const struct timed *timed)
     if (server_now == 0 || core->self == NULL || !core->joined) {
         return false; // cut off: nobody alone ends a drain
     }
-    uint32_t rank = assign_rank(core, assign_hash(keyed_span(&timed->keyed)), core->self);
+    uint32_t rank = assign_rank(core, rendezvous_hash(keyed_span(&timed->keyed)), core->self);
     return server_now >= timed->until_ms + (int64_t)rank * RANK_DELAY_MS;
 }
 
