@@ -8,6 +8,8 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 typedef int (*run_fn)(struct session *session);
 
@@ -55,14 +57,18 @@ static int run_client(const struct arguments *arguments)
     return exit;
 }
 
-// Output that was lost (a full disk) must not look like success.
+// Output that was lost (a full disk) must not look like success.  Where the reader of a pipe went away
+// there is nobody to tell.
 static int finish(int exit)
 {
-    bool lost = fflush(stdout) != 0 || ferror(stdout) != 0;
-    if (lost) {
+    if (fflush(stdout) == 0 && ferror(stdout) == 0) {
+        return exit;
+    }
+    struct stat status;
+    if (fstat(STDOUT_FILENO, &status) != 0 || !S_ISFIFO(status.st_mode)) {
         fputs("meshpulse: the output could not be written\n", stderr);
     }
-    return lost && exit == CTL_OK ? CTL_FAILED : exit;
+    return exit == CTL_OK ? CTL_FAILED : exit;
 }
 
 bool ctl_run(int argc, char *const argv[], struct arguments *ret_arguments, int *ret_exit)

@@ -74,8 +74,10 @@ static void dispatch(struct sse *sse)
     end_block(sse);
 }
 
-static enum err end_line(struct sse *sse)
+// Takes the line that ends with `tail`.
+static enum err end_line(struct sse *sse, struct span tail)
 {
+    buf_put(&sse->line, tail);
     if (sse->line.err != ERR_OK) {
         return sse->line.err;
     }
@@ -95,8 +97,9 @@ static enum err end_line(struct sse *sse)
 
 enum err sse_feed(struct sse *sse, struct span data)
 {
+    enum err err = ERR_OK;
     size_t begin = 0;
-    for (size_t i = 0; i < data.len; i++) {
+    for (size_t i = 0; err == ERR_OK && i < data.len; i++) {
         char byte = data.ptr[i];
         bool of_cr = byte == '\n' && sse->after_cr;
         sse->after_cr = byte == '\r';
@@ -104,14 +107,13 @@ enum err sse_feed(struct sse *sse, struct span data)
             continue;
         }
         if (!of_cr) {
-            buf_put(&sse->line, span_of(data.ptr + begin, i - begin));
-            enum err err = end_line(sse);
-            if (err != ERR_OK) {
-                return err;
-            }
+            err = end_line(sse, span_of(data.ptr + begin, i - begin));
         }
         begin = i + 1;
     }
-    buf_put(&sse->line, span_of(data.ptr + begin, data.len - begin));
-    return sse->line.err;
+    if (err == ERR_OK) {
+        buf_put(&sse->line, span_of(data.ptr + begin, data.len - begin));
+        err = sse->line.err;
+    }
+    return err;
 }

@@ -59,6 +59,9 @@ static bool on_data(void *arg, unsigned status, struct span data)
     follower->connected = true;
     follower->wait_ms = WAIT_MIN_MS;
     follower->err = sse_feed(&follower->sse, data);
+    if (follower->err == ERR_OK && ferror(stdout) != 0) {
+        follower->err = ERR_CLOSED; // nobody reads any more
+    }
     return follower->err == ERR_OK;
 }
 
@@ -102,6 +105,9 @@ static int connect_once(struct follower *follower, bool first)
     buf_reset(&follower->problem);
     sse_reset(&follower->sse);
     enum err err = client_call(follower->client, &request, &follower->status);
+    if (follower->err == ERR_CLOSED) {
+        return CTL_FAILED;
+    }
     if (follower->err != ERR_OK) {
         session_complain("the stream of events: %s", err_text(follower->err));
         return CTL_FAILED;

@@ -59,3 +59,26 @@ enum err place_write(const struct place *place, const char *name, const char *te
     bool closed = fclose(file) == 0;
     return written && closed ? ERR_OK : ERR_IO;
 }
+
+#define TAIL_LINES 5
+#define TAIL_LINE_MAX 512
+
+void place_print_tail(const struct place *place, const char *name)
+{
+    char path[PLACE_PATH_MAX + 64];
+    char lines[TAIL_LINES][TAIL_LINE_MAX] = {""};
+    place_name(place, name, path, sizeof(path));
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        return;
+    }
+    size_t count = 0;
+    while (fgets(lines[count % TAIL_LINES], TAIL_LINE_MAX, file) != NULL) {
+        count++;
+    }
+    (void)fclose(file);
+    size_t first = count > TAIL_LINES ? count - TAIL_LINES : 0;
+    for (size_t i = first; i < count; i++) {
+        fprintf(stderr, "  %s: %s", name, lines[i % TAIL_LINES]);
+    }
+}

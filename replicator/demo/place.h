@@ -24,3 +24,5 @@ void place_remove(const struct place *place);
 enum err place_write(const struct place *place, const char *name, const char *text) MUST_USE;
 // "<path>/<name>"; must fit (asserted).
 void place_name(const struct place *place, const char *name, char *ret_path, size_t cap);
+// The last few lines of `name` to stderr; nothing when it cannot be read.
+void place_print_tail(const struct place *place, const char *name);

@@ -15,18 +15,18 @@ void score_init(struct score *score, size_t node_count)
     }
 }
 
-void score_flip(struct score *score, size_t backend, bool healthy, int64_t now_ms)
+void score_flip(struct score *score, size_t index, bool healthy, int64_t now_ms)
 {
-    ASSERT(backend < SCHEDULE_BACKENDS);
-    ASSERT(score->backends[backend].healthy != healthy);
-    score->missed += (uint64_t)__builtin_popcount(score->backends[backend].owed);
-    score->backends[backend].owed = 0;
+    ASSERT(index < SCHEDULE_BACKENDS);
+    struct score_backend *backend = &score->backends[index];
+    ASSERT(backend->healthy != healthy);
+    score->missed += (uint64_t)__builtin_popcount(backend->owed);
+    backend->owed = 0;
     for (size_t node = 0; node < score->node_count; node++) {
-        score->backends[backend].owed |= (uint32_t)score->node_up[node] << node;
+        backend->owed |= (uint32_t)score->node_up[node] << node;
     }
-    score->backends[backend].healthy = healthy;
-    score->backends[backend].flipped = true;
-    score->backends[backend].at_ms = now_ms;
+    backend->healthy = healthy;
+    backend->at_ms = now_ms;
     score->flips++;
 }
 
@@ -37,19 +37,16 @@ static void add_sample(struct score *score, int64_t ms)
     score->sample_count++;
 }
 
-void score_shown(struct score *score, size_t node, size_t backend, bool healthy, int64_t now_ms)
+void score_shown(struct score *score, struct score_sight sight)
 {
-    ASSERT(backend < SCHEDULE_BACKENDS && node < score->node_count);
-    uint32_t bit = 1U << node;
-    if (healthy) {
-        score->backends[backend].shown_healthy |= bit;
-    } else {
-        score->backends[backend].shown_healthy &= ~bit;
-    }
-    bool is_owed = (score->backends[backend].owed & bit) != 0;
-    if (is_owed && healthy == score->backends[backend].healthy) {
-        score->backends[backend].owed &= ~bit;
-        add_sample(score, now_ms - score->backends[backend].at_ms);
+    ASSERT(sight.backend < SCHEDULE_BACKENDS && sight.node < score->node_count);
+    struct score_backend *backend = &score->backends[sight.backend];
+    uint32_t bit = 1U << sight.node;
+    backend->shown_healthy =
+        sight.healthy ? backend->shown_healthy | bit : backend->shown_healthy & ~bit;
+    if ((backend->owed & bit) != 0 && sight.healthy == backend->healthy) {
+        backend->owed &= ~bit;
+        add_sample(score, sight.now_ms - backend->at_ms);
     }
 }
 
@@ -62,14 +59,22 @@ void score_node(struct score *score, size_t node, bool up)
     }
 }
 
+static bool node_agrees(const struct score *score, size_t node)
+{
+    for (size_t i = 0; i < SCHEDULE_BACKENDS; i++) {
+        bool shown = (score->backends[i].shown_healthy >> node & 1) != 0;
+        if (shown != score->backends[i].healthy) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool score_agrees(const struct score *score)
 {
     for (size_t node = 0; node < score->node_count; node++) {
-        for (size_t i = 0; score->node_up[node] && i < SCHEDULE_BACKENDS; i++) {
-            bool shown = (score->backends[i].shown_healthy >> node & 1) != 0;
-            if (shown != score->backends[i].healthy) {
-                return false;
-            }
+        if (score->node_up[node] && !node_agrees(score, node)) {
+            return false;
         }
     }
     return true;

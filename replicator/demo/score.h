@@ -19,16 +19,17 @@
 #define SCORE_NODES_MAX 16
 #define SCORE_MS_MAX 10000 // a latency above counts as this
 
+struct score_backend {
+    bool healthy;           // what it is
+    int64_t at_ms;          // since when
+    uint32_t owed;          // bit per node: has not shown it yet
+    uint32_t shown_healthy; // bit per node: what it shows
+};
+
 struct score {
     size_t node_count;
     bool node_up[SCORE_NODES_MAX];
-    struct {
-        bool healthy;
-        bool flipped;           // there was a flip at all
-        int64_t at_ms;          // when
-        uint32_t owed;          // bit per node: has not shown it yet
-        uint32_t shown_healthy; // bit per node: what it shows
-    } backends[SCHEDULE_BACKENDS];
+    struct score_backend backends[SCHEDULE_BACKENDS];
     uint64_t flips, missed;
     uint64_t sample_count;
     uint32_t samples[SCORE_MS_MAX + 1]; // how many of each latency in ms
@@ -36,9 +37,14 @@ struct score {
 
 // All nodes are down, all backends healthy.
 void score_init(struct score *score, size_t node_count);
-void score_flip(struct score *score, size_t backend, bool healthy, int64_t now_ms);
+void score_flip(struct score *score, size_t index, bool healthy, int64_t now_ms);
 // What a node shows for a backend; again and again is fine.
-void score_shown(struct score *score, size_t node, size_t backend, bool healthy, int64_t now_ms);
+struct score_sight {
+    size_t node, backend;
+    bool healthy;
+    int64_t now_ms;
+};
+void score_shown(struct score *score, struct score_sight sight);
 void score_node(struct score *score, size_t node, bool up);
 
 // Does every node that is up show every backend as it is?
