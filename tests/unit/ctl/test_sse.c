@@ -2,6 +2,7 @@
 // Feeds a stream whole and then in pieces of every size; what comes out is written as one line:
 // "event/id/data;" for each event.
 #include "admin-api/ctl/sse.h"
+#include "tests/lib/failalloc.h"
 #include "tests/lib/suite.h"
 
 #include <string.h>
@@ -89,5 +90,28 @@ TEST(an_endless_line_is_refused)
     sse_fini(&sse);
 }
 
+static void count_event(void *arg, const struct sse_event *event)
+{
+    unsigned *count = arg;
+    *count += event->data.len == 3;
+}
+
+static bool feed_two(void *arg)
+{
+    (void)arg;
+    unsigned count = 0;
+    struct sse sse;
+    sse_init(&sse, count_event, &count);
+    enum err err = sse_feed(&sse, SPAN_LIT("data: a\ndata: b\n\ndata: abc\n\n"));
+    sse_fini(&sse);
+    return err == ERR_OK && count == 2;
+}
+
+TEST(without_memory_no_event_comes_out_in_part)
+{
+    CHECK(failalloc_each(feed_two, NULL) >= 2);
+}
+
 SUITE("ctl/sse", T(events_do_not_depend_on_how_their_bytes_arrive),
-      T(a_new_stream_keeps_the_id_and_nothing_else), T(an_endless_line_is_refused));
+      T(a_new_stream_keeps_the_id_and_nothing_else), T(an_endless_line_is_refused),
+      T(without_memory_no_event_comes_out_in_part));

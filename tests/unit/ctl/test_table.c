@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Prints into memory and compares every byte.
 #include "admin-api/ctl/table.h"
+#include "tests/lib/failalloc.h"
 #include "tests/lib/suite.h"
 
 #include <string.h>
@@ -85,6 +86,29 @@ TEST(colours_do_not_count_as_width)
     table_fini(&table);
 }
 
+static bool print_rows(void *arg)
+{
+    FILE *out = arg;
+    struct table table;
+    table_init(&table, titles, 2, (struct table_options){.headers = true});
+    for (size_t i = 0; i < 100; i++) {
+        row(&table, SPAN_LIT("name"), "HEALTHY");
+    }
+    enum err err = table_print(&table, out);
+    table_fini(&table);
+    return err == ERR_OK;
+}
+
+TEST(a_cell_that_found_no_memory_is_never_a_hole)
+{
+    FILE *out = fopen("/dev/null", "w");
+    ck_assert_ptr_nonnull(out);
+    (void)setvbuf(out, NULL, _IONBF, 0); // else it allocates too, and carries on without
+    CHECK(failalloc_each(print_rows, out) > 200);
+    (void)fclose(out);
+}
+
 SUITE("ctl/table", T(columns_are_as_wide_as_their_widest_cell), T(without_headers_only_cells_count),
       T(a_table_without_rows_is_its_titles), T(widths_count_characters_not_bytes),
-      T(control_characters_never_reach_the_terminal), T(colours_do_not_count_as_width));
+      T(control_characters_never_reach_the_terminal), T(colours_do_not_count_as_width),
+      T(a_cell_that_found_no_memory_is_never_a_hole));
