@@ -1,0 +1,506 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "stream/memory_state.h"
+
+#include "base/assert.h"
+#include "base/siphash.h"
+
+#include <stdlib.h>
+
+#define INDEX_MIN 64
+#define HEAD_LEN 22 // version 16, hash 6
+#define VERSION_LEN 16
+#define HASH_MASK ((UINT64_C(1) << 48) - 1)
+#define ENTRIES_MIN 1000
+
+static uint64_t number_at(const char *bytes, size_t len)
+{
+    uint64_t value = 0;
+    for (size_t i = 0; i < len; i++) {
+        value = value << 8 | (unsigned char)bytes[i];
+    }
+    return value;
+}
+
+static uint64_t hash_of(struct span value)
+{
+    return number_at(value.ptr + VERSION_LEN, 6);
+}
+
+static bool span_copy(struct span from, struct span *ret)
+{
+    char *ptr = malloc(from.len + 1);
+    if (ptr == NULL) {
+        return false;
+    }
+    if (from.len > 0) {
+        memcpy(ptr, from.ptr, from.len);
+    }
+    *ret = span_of(ptr, from.len);
+    return true;
+}
+
+static void span_free(struct span *span)
+{
+    free((void *)(uintptr_t)span->ptr);
+    *span = SPAN_NONE;
+}
+
+void memory_partition_init(struct memory_partition *partition, uint64_t retention)
+{
+    *partition = (struct memory_partition){.retention = retention};
+}
+
+static void entry_free(struct memory_entry *entry)
+{
+    if (entry == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < entry->entry.count; i++) {
+        struct span key = entry->entry.pairs[i].key;
+        struct span value = entry->entry.pairs[i].value;
+        span_free(&key);
+        span_free(&value);
+    }
+    free((void *)(uintptr_t)entry->entry.pairs);
+    free(entry);
+}
+
+void memory_partition_fini(struct memory_partition *partition)
+{
+    for (size_t i = 0; i < partition->record_count; i++) {
+        span_free(&partition->records[i].key);
+        span_free(&partition->records[i].value);
+    }
+    free(partition->records);
+    free(partition->index);
+    for (size_t i = partition->log_start; i < partition->log_end; i++) {
+        entry_free(partition->log[i]);
+    }
+    free((void *)partition->log);
+    uint64_t retention = partition->retention;
+    memory_partition_init(partition, retention);
+}
+
+void memory_partition_flush(struct memory_partition *partition)
+{
+    memory_partition_fini(partition);
+}
+
+// --- records
+
+static uint64_t key_hash(struct span key)
+{
+    return siphash13(siphash_zero_key, key.ptr, key.len);
+}
+
+static uint32_t *index_cell(const struct memory_partition *partition, struct span key)
+{
+    size_t mask = partition->index_count - 1;
+    size_t at = key_hash(key) & mask;
+    while (partition->index[at] != 0 &&
+           !span_eq(partition->records[partition->index[at] - 1].key, key)) {
+        at = (at + 1) & mask;
+    }
+    return &partition->index[at];
+}
+
+static struct memory_record *find(const struct memory_partition *partition, struct span key)
+{
+    if (partition->index_count == 0) {
+        return NULL;
+    }
+    uint32_t place = *index_cell(partition, key);
+    if (place == 0 || partition->records[place - 1].dead) {
+        return NULL;
+    }
+    return &partition->records[place - 1];
+}
+
+static bool index_grow(struct memory_partition *partition)
+{
+    size_t count = partition->index_count == 0 ? INDEX_MIN : partition->index_count * 2;
+    uint32_t *index = calloc(count, sizeof(uint32_t));
+    if (index == NULL) {
+        return false;
+    }
+    free(partition->index);
+    partition->index = index;
+    partition->index_count = count;
+    for (size_t i = 0; i < partition->record_count; i++) {
+        *index_cell(partition, partition->records[i].key) = (uint32_t)i + 1;
+    }
+    return true;
+}
+
+// Room for `more` new records, so that storing them cannot fail half way.
+static bool reserve(struct memory_partition *partition, size_t more)
+{
+    size_t need = partition->record_count + more;
+    while (need * 2 > partition->index_count) {
+        if (!index_grow(partition)) {
+            return false;
+        }
+    }
+    if (need > partition->record_cap) {
+        size_t cap = need * 2;
+        struct memory_record *records = realloc(partition->records, cap * sizeof(*records));
+        if (records == NULL) {
+            return false;
+        }
+        partition->records = records;
+        partition->record_cap = cap;
+    }
+    return true;
+}
+
+// Takes both spans.  Room was reserved.
+static void store(struct memory_partition *partition, struct span key, struct span value)
+{
+    uint32_t *cell = index_cell(partition, key);
+    if (*cell != 0) {
+        struct memory_record *record = &partition->records[*cell - 1];
+        span_free(&key);
+        span_free(&record->value);
+        record->value = value;
+        record->dead = false;
+        return;
+    }
+    partition->records[partition->record_count++] = (struct memory_record){key, value, false};
+    *cell = (uint32_t)partition->record_count;
+}
+
+// --- the log
+
+static bool log_reserve(struct memory_partition *partition)
+{
+    if (partition->log_end < partition->log_cap) {
+        return true;
+    }
+    size_t count = partition->log_end - partition->log_start;
+    size_t cap = count * 2 + 64;
+    struct memory_entry **log = malloc(cap * sizeof(struct memory_entry *));
+    if (log == NULL) {
+        return false;
+    }
+    if (count > 0) {
+        memcpy((void *)log, (void *)(partition->log + partition->log_start),
+               count * sizeof(struct memory_entry *));
+    }
+    free((void *)partition->log);
+    partition->log = log;
+    partition->log_start = 0;
+    partition->log_end = count;
+    partition->log_cap = cap;
+    return true;
+}
+
+static struct stream_id next_id(struct memory_partition *partition, int64_t now_ms)
+{
+    uint64_t ms = now_ms > 0 ? (uint64_t)now_ms : 0;
+    if (ms <= partition->last_id.ms) {
+        return (struct stream_id){partition->last_id.ms, partition->last_id.seq + 1};
+    }
+    return (struct stream_id){ms, 0};
+}
+
+static struct memory_entry *entry_new(uint32_t count)
+{
+    struct memory_entry *entry = calloc(1, sizeof(*entry));
+    struct stream_pair *pairs = calloc(count == 0 ? 1 : count, sizeof(*pairs));
+    if (entry == NULL || pairs == NULL) {
+        free(entry);
+        free(pairs);
+        return NULL;
+    }
+    entry->entry.pairs = pairs;
+    return entry;
+}
+
+static bool entry_add(struct memory_entry *entry, struct span key, struct span value)
+{
+    struct stream_pair *pair =
+        (struct stream_pair *)(uintptr_t)&entry->entry.pairs[entry->entry.count];
+    if (!span_copy(key, &pair->key)) {
+        return false;
+    }
+    if (!span_copy(value, &pair->value)) {
+        span_free(&pair->key);
+        return false;
+    }
+    entry->entry.count++;
+    return true;
+}
+
+static void append(struct memory_partition *partition, struct memory_entry *entry, int64_t now_ms)
+{
+    entry->entry.id = partition->last_id = next_id(partition, now_ms);
+    partition->meta.last_id = partition->last_id;
+    partition->log[partition->log_end++] = entry;
+    uint64_t mean = partition->meta.mean >= 1 ? (uint64_t)partition->meta.mean : 1;
+    uint64_t keep = partition->retention / mean;
+    memory_partition_trim(partition, keep > ENTRIES_MIN ? (size_t)keep : ENTRIES_MIN);
+}
+
+void memory_partition_trim(struct memory_partition *partition, size_t keep)
+{
+    while (partition->log_end - partition->log_start > keep) {
+        entry_free(partition->log[partition->log_start]);
+        partition->log_start++;
+    }
+}
+
+void memory_partition_lose(struct memory_partition *partition, size_t nth)
+{
+    size_t count = partition->log_end - partition->log_start;
+    if (count == 0) {
+        return;
+    }
+    size_t at = partition->log_start + nth % count;
+    entry_free(partition->log[at]);
+    memmove((void *)&partition->log[at], (void *)&partition->log[at + 1],
+            (partition->log_end - at - 1) * sizeof(struct memory_entry *));
+    partition->log_end--;
+}
+
+const struct memory_entry *memory_partition_after(const struct memory_partition *partition,
+                                                  struct stream_id after)
+{
+    size_t low = partition->log_start;
+    size_t high = partition->log_end;
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+        if (stream_id_cmp(partition->log[mid]->entry.id, after) <= 0) {
+            low = mid + 1;
+        } else {
+            high = mid;
+        }
+    }
+    return low < partition->log_end ? partition->log[low] : NULL;
+}
+
+const struct memory_entry *memory_partition_at(const struct memory_partition *partition,
+                                               struct stream_id id)
+{
+    for (size_t i = partition->log_start; i < partition->log_end; i++) {
+        if (stream_id_cmp(partition->log[i]->entry.id, id) == 0) {
+            return partition->log[i];
+        }
+    }
+    return NULL;
+}
+
+// --- creating, putting
+
+enum err memory_partition_create(struct memory_partition *partition,
+                                 const struct stream_epoch *epoch, uint32_t partitions,
+                                 int64_t now_ms)
+{
+    if (partition->meta.exists) {
+        return ERR_OK; // the first one wins
+    }
+    struct stream_id last_id = partition->last_id;
+    partition->meta = (struct stream_meta){.exists = true,
+                                           .epoch = *epoch,
+                                           .partitions = partitions,
+                                           .wire = STREAM_WIRE,
+                                           .born_ms = now_ms,
+                                           .mean = 1,
+                                           .last_id = last_id};
+    return ERR_OK;
+}
+
+static uint64_t counter_of(const char *version)
+{
+    return number_at(version, 8);
+}
+
+static bool is_accepted(const struct memory_partition *partition,
+                        const struct stream_record *record, const struct memory_record *current)
+{
+    static const char none[VERSION_LEN] = {0};
+    if (current == NULL || current->value.len < HEAD_LEN) {
+        return memcmp(record->expected, none, VERSION_LEN) == 0 &&
+               counter_of(record->value.ptr) > partition->meta.floor;
+    }
+    return memcmp(record->expected, current->value.ptr, VERSION_LEN) == 0 &&
+           memcmp(record->value.ptr, current->value.ptr, VERSION_LEN) > 0;
+}
+
+static enum stream_put_result judge(const struct memory_partition *partition,
+                                    const struct stream_record *record, struct span *ret_current)
+{
+    const struct memory_record *current = find(partition, record->key);
+    *ret_current = current != NULL ? current->value : SPAN_NONE;
+    if (current != NULL && span_eq(current->value, record->value)) {
+        return STREAM_PUT_DUPLICATE;
+    }
+    return is_accepted(partition, record, current) ? STREAM_PUT_ACCEPTED : STREAM_PUT_CONFLICT;
+}
+
+static void count_in(struct memory_partition *partition, const struct stream_record *record)
+{
+    struct stream_digest *digest = &partition->meta.digest;
+    const struct memory_record *current = find(partition, record->key);
+    if (current != NULL && current->value.len >= HEAD_LEN) {
+        digest->sum = (digest->sum - hash_of(current->value)) & HASH_MASK;
+        digest->count--;
+    }
+    digest->sum = (digest->sum + hash_of(record->value)) & HASH_MASK;
+    digest->count++;
+}
+
+static void note_mean(struct memory_partition *partition, uint32_t records)
+{
+    double weight = partition->meta.sequence < 16 ? 1.0 / (double)partition->meta.sequence : 1.0 / 16;
+    partition->meta.mean += ((double)records - partition->meta.mean) * weight;
+}
+
+// An entry with the accepted records; NULL: no memory.
+static struct memory_entry *compose(const struct memory_put *put, const struct stream_put_row *rows)
+{
+    struct memory_entry *entry = entry_new(put->count);
+    for (uint32_t i = 0; entry != NULL && i < put->count; i++) {
+        if (rows[i].result == STREAM_PUT_ACCEPTED &&
+            !entry_add(entry, put->records[i].key, put->records[i].value)) {
+            entry_free(entry);
+            return NULL;
+        }
+    }
+    return entry;
+}
+
+static void commit(struct memory_partition *partition, const struct memory_put *put,
+                   struct stream_put_row *rows, struct memory_entry *entry)
+{
+    for (uint32_t i = 0; i < put->count; i++) {
+        if (rows[i].result != STREAM_PUT_ACCEPTED) {
+            continue;
+        }
+        struct span key;
+        struct span value;
+        count_in(partition, &put->records[i]);
+        // The copies of the state; the allocator refusing here would tear state from log, so it ends us.
+        bool copied = span_copy(put->records[i].key, &key) && span_copy(put->records[i].value, &value);
+        ASSERT(copied);
+        store(partition, key, value);
+        rows[i].current = SPAN_NONE;
+    }
+    partition->meta.sequence++;
+    note_mean(partition, entry->entry.count);
+    entry->entry.valid = true;
+    entry->entry.epoch = partition->meta.epoch;
+    entry->entry.sequence = partition->meta.sequence;
+    entry->entry.digest = partition->meta.digest;
+    entry->entry.floor = partition->meta.floor;
+    append(partition, entry, put->now_ms);
+}
+
+enum err memory_partition_put(struct memory_partition *partition, const struct memory_put *put,
+                              struct stream_put_row *ret_rows, enum stream_status *ret_status)
+{
+    uint32_t accepted = 0;
+    *ret_status = STREAM_OK;
+    if (!partition->meta.exists || strcmp(partition->meta.epoch.text, put->epoch->text) != 0) {
+        *ret_status = STREAM_EPOCH;
+        return ERR_OK;
+    }
+    for (uint32_t i = 0; i < put->count; i++) {
+        ret_rows[i].result = judge(partition, &put->records[i], &ret_rows[i].current);
+        accepted += ret_rows[i].result == STREAM_PUT_ACCEPTED ? 1 : 0;
+    }
+    if (accepted == 0) {
+        return ERR_OK;
+    }
+    struct memory_entry *entry = compose(put, ret_rows);
+    if (entry == NULL || !reserve(partition, accepted) || !log_reserve(partition)) {
+        entry_free(entry);
+        return ERR_NOMEM;
+    }
+    commit(partition, put, ret_rows, entry);
+    return ERR_OK;
+}
+
+enum err memory_partition_garbage(struct memory_partition *partition, struct span key,
+                                  struct span value, int64_t now_ms)
+{
+    struct span key_copy;
+    struct span value_copy;
+    struct memory_entry *entry = entry_new(1);
+    if (entry == NULL || !reserve(partition, 1) || !log_reserve(partition) ||
+        !entry_add(entry, SPAN_LIT("what"), value) || !span_copy(key, &key_copy)) {
+        entry_free(entry);
+        return ERR_NOMEM;
+    }
+    if (!span_copy(value, &value_copy)) {
+        span_free(&key_copy);
+        entry_free(entry);
+        return ERR_NOMEM;
+    }
+    append(partition, entry, now_ms);
+    if (find(partition, key) == NULL) {
+        store(partition, key_copy, value_copy);
+    } else {
+        span_free(&key_copy);
+        span_free(&value_copy);
+    }
+    return ERR_OK;
+}
+
+// --- copies
+
+static bool copy_records(const struct memory_partition *from, struct memory_partition *to)
+{
+    if (!reserve(to, from->record_count + 1)) {
+        return false;
+    }
+    for (size_t i = 0; i < from->record_count; i++) {
+        struct span key;
+        struct span value;
+        if (!span_copy(from->records[i].key, &key)) {
+            return false;
+        }
+        if (!span_copy(from->records[i].value, &value)) {
+            span_free(&key);
+            return false;
+        }
+        store(to, key, value);
+    }
+    return true;
+}
+
+static bool copy_log(const struct memory_partition *from, struct memory_partition *to)
+{
+    for (size_t i = from->log_start; i < from->log_end; i++) {
+        const struct stream_entry *source = &from->log[i]->entry;
+        struct memory_entry *entry = log_reserve(to) ? entry_new(source->count) : NULL;
+        for (uint32_t k = 0; entry != NULL && k < source->count; k++) {
+            if (!entry_add(entry, source->pairs[k].key, source->pairs[k].value)) {
+                entry_free(entry);
+                entry = NULL;
+            }
+        }
+        if (entry == NULL) {
+            return false;
+        }
+        const struct stream_pair *pairs = entry->entry.pairs;
+        entry->entry = *source;
+        entry->entry.pairs = pairs;
+        to->log[to->log_end++] = entry;
+    }
+    return true;
+}
+
+enum err memory_partition_copy(const struct memory_partition *from,
+                               struct memory_partition *ret_copy)
+{
+    struct memory_partition copy;
+    memory_partition_init(&copy, from->retention);
+    copy.meta = from->meta;
+    copy.last_id = from->last_id;
+    if (!copy_records(from, &copy) || !copy_log(from, &copy)) {
+        memory_partition_fini(&copy);
+        return ERR_NOMEM;
+    }
+    *ret_copy = copy;
+    return ERR_OK;
+}
