@@ -38,7 +38,7 @@ struct driver {
     void *arena;
     struct loop_timer *tick;
     driver_target_fn on_target;
-    driver_warm_fn on_warm;
+    driver_moment_fn on_ready, on_warm, on_measure;
     void *arg;
     char node_id[KEY_SERVICE_MAX + 1];
     char zone[KEY_SERVICE_MAX + 1];
@@ -47,7 +47,7 @@ struct driver {
     struct core_time now; // of the step that runs
     bool stepping;
     bool news;            // the board is to be published after this step
-    bool was_warm;
+    bool was_ready, was_warm;
     struct mono published;
     uint64_t fenced_by;
     char misconfigured[160];
@@ -209,6 +209,20 @@ static void publish(struct driver *driver)
     driver->published = driver->now.mono;
 }
 
+// Each once, and after the step, for they may write.
+static void tell_moments(struct driver *driver)
+{
+    bool ready = core_is_ready(driver->core);
+    if (ready && !driver->was_ready) {
+        driver->was_ready = true;
+        driver->on_ready(driver->arg);
+    }
+    if (ready && !driver->was_warm && !core_was_stale_start(driver->core)) {
+        driver->was_warm = true;
+        driver->on_warm(driver->arg);
+    }
+}
+
 static void step(struct driver *driver, const struct core_event *event)
 {
     ASSERT(!driver->stepping);
@@ -222,11 +236,7 @@ static void step(struct driver *driver, const struct core_event *event)
         board_note(driver->board, driver->core);
     }
     answer(driver);
-    if (!driver->was_warm && core_is_ready(driver->core) &&
-        !core_was_stale_start(driver->core)) {
-        driver->was_warm = true;
-        driver->on_warm(driver->arg);
-    }
+    tell_moments(driver);
 }
 
 static void on_tick(void *arg)
@@ -239,6 +249,7 @@ static void on_tick(void *arg)
     if (mono_ms_between(driver->published, driver->now.mono) >= PUBLISH_EVERY_MS) {
         publish(driver);
         meter_refresh(&driver->meter, driver->stream, driver->partitions);
+        driver->on_measure(driver->arg);
     }
 }
 
@@ -327,7 +338,9 @@ static void fill(struct driver *driver, const struct driver_options *options)
     driver->map = options->map;
     driver->board = options->board;
     driver->on_target = options->on_target;
+    driver->on_ready = options->on_ready;
     driver->on_warm = options->on_warm;
+    driver->on_measure = options->on_measure;
     driver->arg = options->arg;
     driver->lease_ms = options->core->lease_ms;
     driver->partitions = options->core->partitions;

@@ -26,7 +26,7 @@ typedef void (*driver_done_fn)(void *arg, enum core_outcome outcome);
 // Start probing (or go on with new terms) or stop.  Must not call back into the driver.
 typedef void (*driver_target_fn)(void *arg, struct span registration_key,
                                  const struct core_target *target);
-typedef void (*driver_warm_fn)(void *arg);
+typedef void (*driver_moment_fn)(void *arg);
 
 struct driver_options {
     struct loop *loop;
@@ -34,8 +34,10 @@ struct driver_options {
     struct board *board;
     const struct core_options *core; // copied
     driver_target_fn on_target;
-    driver_warm_fn on_warm; // once, when ready and the map has been read from the stream
-    void *arg;              // of both
+    driver_moment_fn on_ready;   // once, when ready, also without a server (a stale start)
+    driver_moment_fn on_warm;    // once, when ready and the map has been read from the stream
+    driver_moment_fn on_measure; // a few times a second: gauges
+    void *arg;                   // of all
 };
 
 // ERR_NOMEM.  *gives* it; loop, map and board must outlive it.

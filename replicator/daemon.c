@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "replicator/daemon.h"
+
+#include "base/log.h"
+#include "base/loop.h"
+#include "replicator/config.h"
+#include "replicator/daemon_state.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+int daemon_complain(int exit, const char *what, const char *why)
+{
+    fprintf(stderr, "meshpulse: serve: %s: %s\n", what, why);
+    return exit;
+}
+
+int daemon_run(const struct config *config)
+{
+    struct daemon *daemon = calloc(1, sizeof(*daemon));
+    if (daemon == NULL) {
+        return daemon_complain(DAEMON_EXIT_FAILED, "start", err_text(ERR_NOMEM));
+    }
+    daemon->config = config;
+    int exit = 0;
+    size_t started = 0;
+    while (started < daemon_stage_count && exit == 0) {
+        exit = daemon_stages[started].start(daemon);
+        started += exit == 0 ? 1 : 0;
+    }
+    if (exit == 0) {
+        loop_run(daemon->loop);
+        log_event(LOG_INFO, "stop", log_text("node", config->node_id));
+    }
+    while (started > 0) {
+        started--;
+        if (daemon_stages[started].stop != NULL) {
+            daemon_stages[started].stop(daemon);
+        }
+    }
+    free(daemon);
+    return exit;
+}
