@@ -65,7 +65,7 @@ help: ## List the targets
 	$(Q)awk -F':.*## ' '/^[a-z0-9_ -]+:.*## / {printf "  %-22s %s\n", $$1, $$2}' Makefile
 
 meshpulse: $(B)/meshpulse
-	$(Q)cp $< $@
+	$(Q)cp --remove-destination $< $@
 
 run: meshpulse ## Install what is missing, build, and run the demo (Ctrl-C ends it)
 	$(Q)./meshpulse demo
@@ -177,7 +177,7 @@ e2e: meshpulse $(B)/meshpulse ## The program from outside, with real Redis serve
 bench: $(BENCH_BIN) ## Run the benchmarks
 	$(Q)for b in $(BENCH_BIN); do echo "== $$b"; $$b || exit 1; done
 
-# One object a line, as the tools for C want it; its only quotes are those of MESHPULSE_VERSION.
+# For the tools that read C; the double quotes of MESHPULSE_VERSION must survive two shells.
 compile_commands: ## Write compile_commands.json
 	$(Q)tools/compile_commands.sh '$(CURDIR)' "$(CC) $(subst ",\",$(CFLAGS_ALL))" \
 	  $(sort $(foreach m,$(MODULES),$(SRC_$(m))) $(wildcard tests/*/*.c tests/unit/*/*.c)) >compile_commands.json

@@ -69,21 +69,14 @@ static int make_path(struct follower *follower)
 {
     const char *tenant = session_value(follower->session, OPTION_TENANT);
     struct buf *path = &follower->path;
-    char separator = '?';
-    buf_str(path, "/v1/watch");
+    buf_str(path, "/v1/watch?tenant=");
+    target_encode(span_str(tenant != NULL ? tenant : "default"), path);
     if (follower->options->service.len > 0) {
-        buf_printf(path, "%cservice=", separator);
+        buf_str(path, "&service=");
         target_encode(follower->options->service, path);
-        separator = '&';
-    }
-    // Without a service the tenant is asked for only where one was named: all changes are shown else.
-    if (tenant != NULL || follower->options->service.len > 0) {
-        buf_printf(path, "%ctenant=", separator);
-        target_encode(span_str(tenant != NULL ? tenant : "default"), path);
-        separator = '&';
     }
     if (follower->options->since != NULL) {
-        buf_printf(path, "%csince=%s", separator, follower->options->since);
+        buf_printf(path, "&since=%s", follower->options->since);
     }
     return session_check(path);
 }
