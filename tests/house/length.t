@@ -10,6 +10,9 @@ use lib "$FindBin::Bin/lib";
 use House;
 use Test::More;
 
+# Contracts of several modules that have more, one name a line; the list may only shrink.
+my %KNOWN = map { $_ => 0 } grep { /^\w/ } split /\n/, slurp('tests/house/length.known');
+
 use constant { LINES_MAX => 70, PARAMETERS_MAX => 4, FILE_MAX => 600 };
 
 # The number of parameters in the text between the outermost parentheses; "..." is none.
@@ -29,7 +32,9 @@ sub too_many {
     while ($text =~ /^(?!typedef|return|else)[A-Za-z_][\w \t*\n]*?\b(\w+)\s*(\((?:[^()]++|(?2))*\))\s*(?:MUST_USE\s*)?[;{]/mg) {
         my ($name, $list) = ($1, substr $2, 1, -1);
         my $count = parameter_count($list);
-        push @wrong, "$file: $name has $count parameters" if $name ne 'SUITE' && $count > PARAMETERS_MAX;
+        next if $name eq 'SUITE' || $count <= PARAMETERS_MAX;
+        push @wrong, "$file: $name has $count parameters" if !exists $KNOWN{$name};
+        $KNOWN{$name}++ if exists $KNOWN{$name};
     }
     return @wrong;
 }
@@ -61,4 +66,5 @@ clean('four, one of them a function, are allowed',
 my @files = sources(qr/\.[ch]$/);
 clean('every function and file is short', map { too_long($_, slurp($_)) } @files);
 clean('no function has more than four parameters', map { too_many($_, slurp($_)) } @files);
+clean('every known exception is still one', grep { !$KNOWN{$_} } sort keys %KNOWN);
 done_testing();
