@@ -42,7 +42,7 @@ static size_t escape_of(uint32_t code, char ret_text[8])
 {
     static const char names[] = "\"\\bfnrt";
     static const char values[] = "\"\\\b\f\n\r\t";
-    const char *value = code == 0 || code > '\\' ? NULL : strchr(values, (int)code);
+    const char *value = code > '\\' ? NULL : strchr(values, (int)code);
     if (value != NULL) {
         ret_text[0] = '\\';
         ret_text[1] = names[value - values];
@@ -63,10 +63,11 @@ static void quote(json_sink_fn sink, void *arg, struct span value)
     size_t at = 0;
     sink(arg, SPAN_LIT("\""));
     while (at < value.len) {
-        uint32_t code = UTF8_REPLACEMENT;
+        uint32_t code = 0;
         char text[8];
         const size_t len = utf8_next(span_of(value.ptr + at, value.len - at), &code);
-        const size_t text_len = len == 0 ? utf8_put(code, text) : escape_of(code, text);
+        const bool unfit = len == 0 || code == 0; // our own lexer refuses \u0000
+        const size_t text_len = unfit ? utf8_put(UTF8_REPLACEMENT, text) : escape_of(code, text);
         if (text_len > 0) {
             sink(arg, span_of(value.ptr + done, at - done));
             sink(arg, span_of(text, text_len));

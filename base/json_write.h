@@ -8,7 +8,7 @@
 //
 // `key` is the member's name inside an object, and NULL inside an array, at the top and after
 // json_write_key.  Commas, quotes and escapes are the writer's affair; calls that nest wrongly are ASSERTed.
-// Invariant: what comes out is accepted by json_lex: bytes that are no UTF-8 are written as U+FFFD.
+// Invariant: what comes out is accepted by json_lex: NUL and bytes that are no UTF-8 become U+FFFD.
 // One thread at a time.  Allocates nothing; errors are those of the sink (buf->err).
 #pragma once
 

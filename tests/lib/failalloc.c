@@ -23,12 +23,15 @@ void *REAL(malloc)(size_t len);
 void *REAL(calloc)(size_t count, size_t len);
 void *REAL(realloc)(void *ptr, size_t len);
 
+// They run before the thread sanitizer is ready, so it must not look into them.
+#define NO_TSAN __attribute__((no_sanitize("thread")))
+
 #define RUNS_MAX 100000
 
 static _Thread_local size_t countdown; // 0: disarmed
 static _Thread_local bool failed;
 
-static bool must_fail(void)
+NO_TSAN static bool must_fail(void)
 {
     if (countdown == 0) {
         return false;
@@ -38,7 +41,7 @@ static bool must_fail(void)
     return countdown == 0;
 }
 
-void *malloc(size_t len)
+NO_TSAN void *malloc(size_t len)
 {
     if (must_fail()) {
         errno = ENOMEM;
@@ -47,7 +50,7 @@ void *malloc(size_t len)
     return REAL(malloc)(len);
 }
 
-void *calloc(size_t count, size_t len)
+NO_TSAN void *calloc(size_t count, size_t len)
 {
     if (must_fail()) {
         errno = ENOMEM;
@@ -56,7 +59,7 @@ void *calloc(size_t count, size_t len)
     return REAL(calloc)(count, len);
 }
 
-void *realloc(void *ptr, size_t len)
+NO_TSAN void *realloc(void *ptr, size_t len)
 {
     if (must_fail()) {
         errno = ENOMEM;
