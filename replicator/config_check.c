@@ -151,20 +151,27 @@ static struct named *named_new(struct config_loader *loader, uint32_t count)
     return names;
 }
 
-// Tells each name of `names` (sorted here) that an earlier element has already.  Nameless ones were told.
-static void tell_twins(struct config_loader *loader, struct named *names, uint32_t count,
-                       const char *list)
+// Elements of one list, and the key that tells them apart.
+struct twins {
+    struct named *names;
+    uint32_t count;
+    const char *list, *key;
+};
+
+// Tells each name (sorted here) that an earlier element has already.  Nameless ones were told.
+static void tell_twins(struct config_loader *loader, const struct twins *twins)
 {
+    struct named *names = twins->names;
     uint32_t first = 0;
-    qsort(names, count, sizeof(*names), compare_named);
-    for (uint32_t i = 1; i < count; i++) {
+    qsort(names, twins->count, sizeof(*names), compare_named);
+    for (uint32_t i = 1; i < twins->count; i++) {
         if (!named_eq(&names[i], &names[first])) {
             first = i;
         } else if (names[i].first.len > 0) {
-            size_t path = config_path_push(loader, "%s[%u].", list, names[i].number);
+            size_t path = config_path_push(loader, "%s[%u].", twins->list, names[i].number);
             buf_reset(&loader->problem);
             config_quote(&loader->problem, names[i].first);
-            config_wrong(loader, names[i].at, SPAN_NONE,
+            config_wrong(loader, names[i].at, span_str(twins->key),
                          "%s stands at line %u already; each name once", buf_cstr(&loader->problem),
                          names[first].at.line);
             config_path_pop(loader, path);
@@ -186,7 +193,7 @@ static void check_service_names(struct config_loader *loader)
         names[i] = (struct named){service->name, service->tenant, i, service_at(service)};
     }
     if (names != NULL) {
-        tell_twins(loader, names, config->service_count, "services");
+        tell_twins(loader, &(struct twins){names, config->service_count, "services", "name"});
     }
     free(names);
 }
@@ -201,7 +208,7 @@ static void check_instance_names(struct config_loader *loader, uint32_t number)
     }
     if (names != NULL) {
         size_t path = config_path_push(loader, "services[%u].", number);
-        tell_twins(loader, names, service->instance_count, "instances");
+        tell_twins(loader, &(struct twins){names, service->instance_count, "instances", "id"});
         config_path_pop(loader, path);
     }
     free(names);
@@ -226,10 +233,10 @@ static struct span cluster_name(struct config_loader *loader, const struct confi
 static void tell_same_cluster(struct config_loader *loader, const struct named *twin,
                               const struct named *first)
 {
-    size_t path = config_path_push(loader, "services[%u].name.", twin->number);
+    size_t path = config_path_push(loader, "services[%u].", twin->number);
     buf_reset(&loader->problem);
     config_quote(&loader->problem, twin->first);
-    config_wrong(loader, twin->at, SPAN_NONE,
+    config_wrong(loader, twin->at, SPAN_LIT("name"),
                  "maps to the Envoy cluster %s, as the service at line %u; other names, or an "
                  "xds.cluster_name with {tenant}",
                  buf_cstr(&loader->problem), first->at.line);

@@ -144,11 +144,12 @@ static void read_text(struct config_loader *loader, struct span text)
         config_wrong(loader, error.at, SPAN_NONE, "%s", error.text);
         return;
     }
-    if (yaml_kind(root) != YAML_MAP && !yaml_is_null(root)) {
+    bool map = yaml_kind(root) == YAML_MAP;
+    if (!map && !yaml_is_null(root)) {
         config_wrong(loader, yaml_at(root), SPAN_NONE, "is no mapping; {section: {key: value}}");
     }
-    for (const struct yaml *node = yaml_first(root); node != NULL && loader->err == ERR_OK;
-         node = yaml_next(node)) {
+    const struct yaml *node = map ? yaml_first(root) : NULL;
+    for (; node != NULL && loader->err == ERR_OK; node = yaml_next(node)) {
         read_top(loader, node);
     }
     yaml_free(root);
