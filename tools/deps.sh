@@ -35,14 +35,18 @@ missing() {
     done
 }
 
-install_missing() {
-    packages=$(missing | tr '\n' ' ')
-    [ -n "${packages% }" ] || return 0
-    update
-    say "apt-get install $packages"
-    # shellcheck disable=SC2086  # a list of words
-    as_root apt-get -qq -y --no-install-recommends install $packages >build/deps.log 2>&1 ||
+install() {
+    say "apt-get install $*"
+    as_root apt-get -qq -y --no-install-recommends install "$@" >build/deps.log 2>&1 ||
         { tail -n 20 build/deps.log >&2; die "apt-get install failed; the whole log: build/deps.log"; }
+}
+
+install_missing() {
+    packages=$(missing)
+    [ -n "$packages" ] || return 0
+    update
+    # shellcheck disable=SC2086  # a list of words
+    install $packages
 }
 
 # Older libraries lack calls that we use: better said here than by the compiler.
@@ -84,16 +88,22 @@ link_redis() {
     [ "${version:-0}" -ge 7 ] || die "Redis 7.0 or newer is needed, found: $(build/redis-server --version)"
 }
 
-# tools/llhttp.sh takes llhttp out of a package that apt must know of.
-know_llhttp() {
-    [ -e build/llhttp/llhttp.a ] || pkg-config --exists libllhttp ||
-        apt-cache show node-llhttp >/dev/null 2>&1 || update
+# llhttp has a package of its own from Debian 13 on; before, tools/llhttp.sh takes it out of node-llhttp,
+# which apt must know of.
+provide_llhttp() {
+    if [ -e build/llhttp/llhttp.a ] || pkg-config --exists libllhttp; then
+        return 0
+    fi
+    apt-cache show node-llhttp >/dev/null 2>&1 || update
+    if apt-cache show libllhttp-dev >/dev/null 2>&1; then
+        install libllhttp-dev
+    fi
 }
 
 if command -v apt-get >/dev/null; then
     install_missing
     check_versions
-    know_llhttp
+    provide_llhttp
 else
     check_versions
 fi
