@@ -23,7 +23,8 @@ enum json_type { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSO
 struct json;
 
 // ERR_SYNTAX with `ret_error` filled; ERR_NOMEM.  *gives* the tree.
-enum err json_parse(struct span text, struct json **ret_root, struct json_error *ret_error) MUST_USE;
+enum err json_parse(struct span text, struct json **ret_root,
+                    struct json_error *ret_error) MUST_USE;
 void json_free(struct json *root);
 
 enum json_type json_type(const struct json *node);

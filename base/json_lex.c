@@ -107,8 +107,8 @@ static bool take_unicode_escape(struct lexer *lexer, uint32_t *ret_code)
     }
     if (code >= 0xD800 && code <= 0xDBFF) {
         uint32_t low = 0;
-        const bool escape = lexer->text.len - lexer->at >= 2 &&
-                            memcmp(lexer->text.ptr + lexer->at, "\\u", 2) == 0;
+        const bool escape =
+            lexer->text.len - lexer->at >= 2 && memcmp(lexer->text.ptr + lexer->at, "\\u", 2) == 0;
         if (!escape) {
             return fail_at(lexer, start, "lone surrogate");
         }
@@ -371,7 +371,8 @@ static bool take_items(struct lexer *lexer, char close)
         skip_space(lexer);
         const char c = peek(lexer);
         if (c != ',' && c != close) {
-            return fail(lexer, close == '}' ? "a comma or } is missing" : "a comma or ] is missing");
+            return fail(lexer,
+                        close == '}' ? "a comma or } is missing" : "a comma or ] is missing");
         }
         lexer->at++;
         if (c == close) {

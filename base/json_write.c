@@ -51,8 +51,9 @@ static size_t escape_of(uint32_t code, char ret_text[8])
     if (code >= 0x20) {
         return 0;
     }
-    memcpy(ret_text, "\\u00", 4);
-    text_hex_u64_format(code, 2, ret_text + 4);
+    ret_text[0] = '\\';
+    ret_text[1] = 'u';
+    text_hex_u64_format(code, 4, ret_text + 2);
     return 6;
 }
 
@@ -244,8 +245,7 @@ void json_write_double(struct json_writer *writer, const char *key, double value
     // 17 digits always read back alike; mostly fewer do.
     for (int digits = 15; digits <= 17; digits++) {
         len = snprintf(text, sizeof(text), "%.*g", digits, value);
-        const double again = strtod(text, NULL);
-        if (memcmp(&again, &value, sizeof(value)) == 0) {
+        if (strtod(text, NULL) == value) {
             break;
         }
     }

@@ -34,9 +34,9 @@ struct json_writer {
     void *arg;
     enum json_style style;
     uint32_t depth;
-    uint32_t arrays;    // bit d: level d + 1 is an array
-    uint32_t filled;    // bit d: level d + 1 has a member already
-    bool key_pending;   // json_write_key was the last call
+    uint32_t arrays;  // bit d: level d + 1 is an array
+    uint32_t filled;  // bit d: level d + 1 has a member already
+    bool key_pending; // json_write_key was the last call
     bool top_written;
 };
 

@@ -168,7 +168,8 @@ static void put_head(struct line *line, const struct log_event *event, enum log_
 size_t log_line(const struct log_event *event, enum log_format format, struct wall now,
                 char ret_line[LOG_LINE_MAX])
 {
-    struct line line = {.ptr = ret_line, .limit = LOG_LINE_MAX - END_LEN_MAX};
+    struct line line = {.limit = LOG_LINE_MAX - END_LEN_MAX};
+    line.ptr = ret_line;
     put_head(&line, event, format, now);
     for (size_t i = 0; i < event->count && !line.full; i++) {
         const size_t before = line.len;

@@ -12,9 +12,21 @@
 
 enum type { COUNTER, GAUGE, HISTOGRAM, SECONDS };
 
-#define L0 0, {NULL, NULL}
-#define L1(a) 1, {a, NULL}
-#define L2(a, b) 2, {a, b}
+#define L0                                                                                         \
+    0,                                                                                             \
+    {                                                                                              \
+        NULL, NULL                                                                                 \
+    }
+#define L1(a)                                                                                      \
+    1,                                                                                             \
+    {                                                                                              \
+        a, NULL                                                                                    \
+    }
+#define L2(a, b)                                                                                   \
+    2,                                                                                             \
+    {                                                                                              \
+        a, b                                                                                       \
+    }
 
 struct row {
     const char *name;
@@ -51,16 +63,18 @@ static const uint16_t first_of[METRIC_COUNT] = {
 static const struct {
     uint64_t us;
     const char *text;
-} buckets[] = {{100, "0.0001"},   {250, "0.00025"},  {500, "0.0005"},   {1000, "0.001"},
-               {2500, "0.0025"},  {5000, "0.005"},   {10000, "0.01"},   {25000, "0.025"},
-               {50000, "0.05"},   {100000, "0.1"},   {250000, "0.25"},  {500000, "0.5"},
-               {1000000, "1"},    {2500000, "2.5"},  {5000000, "5"},    {10000000, "10"}};
+} buckets[] = {{100, "0.0001"},  {250, "0.00025"}, {500, "0.0005"},  {1000, "0.001"},
+               {2500, "0.0025"}, {5000, "0.005"},  {10000, "0.01"},  {25000, "0.025"},
+               {50000, "0.05"},  {100000, "0.1"},  {250000, "0.25"}, {500000, "0.5"},
+               {1000000, "1"},   {2500000, "2.5"}, {5000000, "5"},   {10000000, "10"}};
 #define BUCKET_COUNT (sizeof(buckets) / sizeof(buckets[0]))
 
 struct metric_series {
     char values[METRIC_LABELS_MAX][METRIC_VALUE_MAX + 1]; // written once, before it is published
-    _Atomic uint64_t value;  // COUNTER: the number; HISTOGRAM: the sum in us; else the bits of a double
-    _Atomic uint64_t count[BUCKET_COUNT + 1]; // of a histogram; the last is what lies above all edges
+    _Atomic uint64_t
+        value; // COUNTER: the number; HISTOGRAM: the sum in us; else the bits of a double
+    _Atomic uint64_t
+        count[BUCKET_COUNT + 1]; // of a histogram; the last is what lies above all edges
 };
 
 static struct metric_series pool[SERIES_COUNT];

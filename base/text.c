@@ -94,8 +94,7 @@ struct unit {
     uint64_t factor;
 };
 
-static const struct unit duration_units[] = {
-    {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}};
+static const struct unit duration_units[] = {{"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}};
 static const struct unit size_units[] = {
     {"GiB", 1u << 30}, {"MiB", 1u << 20}, {"KiB", 1u << 10}, {"B", 1}};
 
@@ -193,11 +192,13 @@ struct civil {
 
 static int64_t days_of(struct civil date)
 {
-    const int64_t y = date.year + 400 - (date.month <= 2); // one era later, so that nothing is negative
+    const int64_t y =
+        date.year + 400 - (date.month <= 2); // one era later, so that nothing is negative
     const int64_t year_of_era = y % 400;
     const int64_t month_of_year = (date.month + 9) % 12; // from March
     const int64_t day_of_year = (153 * month_of_year + 2) / 5 + date.day - 1;
-    const int64_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    const int64_t day_of_era =
+        year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
     return y / 400 * 146097 + day_of_era - 719468 - 146097;
 }
 
@@ -433,24 +434,31 @@ size_t text_hex_u64_format(uint64_t value, unsigned digits, char *ret_text)
 
 // --- percent-encoding (RFC 3986)
 
+// The byte at the start of `text` and how many characters of it that takes; 0 for a broken %XX.
+static size_t decode_next(struct span text, char *ret_byte)
+{
+    if (text.ptr[0] != '%') {
+        *ret_byte = text.ptr[0];
+        return 1;
+    }
+    const struct span digits = span_of(text.ptr + 1, text.len < 3 ? text.len - 1 : 2);
+    return text_hex(digits, ret_byte, 1) == ERR_OK ? 3 : 0;
+}
+
 enum err text_percent_decode(struct span text, char *buf, size_t cap, size_t *ret_len)
 {
     size_t len = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-        if (c == '%') {
-            uint8_t byte;
-            const size_t left = text.len - i - 1;
-            if (text_hex(span_of(text.ptr + i + 1, left < 2 ? left : 2), &byte, 1) != ERR_OK) {
-                return ERR_SYNTAX;
-            }
-            c = (char)byte;
-            i += 2;
+    while (text.len > 0) {
+        char byte;
+        const size_t step = decode_next(text, &byte);
+        if (step == 0) {
+            return ERR_SYNTAX;
         }
         if (len == cap) {
             return ERR_TOO_LARGE;
         }
-        buf[len++] = c;
+        buf[len++] = byte;
+        text = span_of(text.ptr + step, text.len - step);
     }
     *ret_len = len;
     return ERR_OK;

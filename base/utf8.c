@@ -104,7 +104,8 @@ struct span utf8_cut(struct span text, size_t len_max)
     }
     size_t len = len_max;
     // At most three bytes back: in text that is no UTF-8 the cut may fall anywhere.
-    for (unsigned back = 0; back < 3 && len > 0 && is_continuation((uint8_t)text.ptr[len]); back++) {
+    for (unsigned back = 0; back < 3 && len > 0 && is_continuation((uint8_t)text.ptr[len]);
+         back++) {
         len--;
     }
     return span_of(text.ptr, len);

@@ -259,7 +259,7 @@ static bool on_document(struct builder *builder, const yaml_event_t *event)
         return fail(builder, mark_of(event->start_mark), "only one document is allowed");
     }
     return event->data.document_start.tag_directives.start ==
-                   event->data.document_start.tag_directives.end ||
+               event->data.document_start.tag_directives.end ||
            fail(builder, mark_of(event->start_mark), "tags are not allowed");
 }
 

@@ -38,7 +38,8 @@ struct yaml_error {
 
 // ERR_SYNTAX, ERR_TOO_LARGE (both with `ret_error` filled), ERR_NOMEM.  *gives* the tree; text without a
 // document gives an empty map at 1:1.
-enum err yaml_parse(struct span text, struct yaml **ret_root, struct yaml_error *ret_error) MUST_USE;
+enum err yaml_parse(struct span text, struct yaml **ret_root,
+                    struct yaml_error *ret_error) MUST_USE;
 // libyaml exports a yaml_free of its own, which ours would replace inside the library: hence another
 // name for the linker.
 #define yaml_free yaml_tree_free

@@ -113,8 +113,8 @@ static bool append_much(void *arg)
         buf_printf(&buf, "%u ", i);
     }
     const bool whole = buf.err == ERR_OK && buf.len == 1890;
-    const bool kept = buf.err == ERR_NOMEM && buf.len < 1890 &&
-                      (buf.len == 0 || buf.ptr[buf.len - 1] == ' ');
+    const bool kept =
+        buf.err == ERR_NOMEM && buf.len < 1890 && (buf.len == 0 || buf.ptr[buf.len - 1] == ' ');
     walk->odd += !whole && !kept;
     buf_fini(&buf);
     return whole;

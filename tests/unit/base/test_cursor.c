@@ -5,7 +5,8 @@
 
 TEST(numbers_are_big_endian)
 {
-    struct cursor c = cursor_of(span_of("\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0A\x0B\x0C\x0D\x0E\x0F", 15));
+    struct cursor c =
+        cursor_of(span_of("\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0A\x0B\x0C\x0D\x0E\x0F", 15));
     CHECK_UEQ(cursor_u8(&c), 0x01);
     CHECK_UEQ(cursor_u16(&c), 0x0203);
     CHECK_UEQ(cursor_u32(&c), 0x04050607);
@@ -78,8 +79,8 @@ TEST(a_varint_has_one_encoding)
         {"\x80\x00", 2},
         {"\xFF\x00", 2},
         {"\x80\x80\x00", 3},
-        {"\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x02", 10},             // 65 bits
-        {"\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", 11},         // 71 bits
+        {"\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x02", 10},     // 65 bits
+        {"\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", 11}, // 71 bits
         {"\x80\x80\x80\x80\x80\x80\x80\x80\x80\x00", 10},
     };
     for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {

@@ -77,6 +77,6 @@ TEST(each_allocation_of_a_walk_fails_once)
     CHECK_UEQ(runs, 3);
 }
 
-SUITE("base/failalloc", T(only_the_nth_allocation_fails),
-      T(a_failed_realloc_leaves_the_old_memory), T(an_unmet_failure_is_told),
-      T(allocations_inside_libraries_count_too), T(each_allocation_of_a_walk_fails_once));
+SUITE("base/failalloc", T(only_the_nth_allocation_fails), T(a_failed_realloc_leaves_the_old_memory),
+      T(an_unmet_failure_is_told), T(allocations_inside_libraries_count_too),
+      T(each_allocation_of_a_walk_fails_once));

@@ -6,7 +6,8 @@
 #include "tests/lib/suite.h"
 
 static const char document[] =
-    "{\"s\":\"z\\u00fcrich\",\"t\":true,\"n\":null,\"i\":-5,\"big\":9007199254740991,\"huge\":1e300,"
+    "{\"s\":\"z\\u00fcrich\",\"t\":true,\"n\":null,\"i\":-5,\"big\":9007199254740991,\"huge\":"
+    "1e300,"
     "\"frac\":1.5,\"u\":\"18446744073709551615\",\"bad\":\"12x\",\"over\":\"18446744073709551616\","
     "\"list\":[1,\"two\",{\"three\":3}],\"empty\":{},\"S\":1}";
 
@@ -23,8 +24,8 @@ TEST(each_value_has_its_type)
     static const struct {
         const char *key;
         enum json_type type;
-    } rows[] = {{"s", JSON_STRING},  {"t", JSON_BOOL},   {"n", JSON_NULL},
-                {"i", JSON_NUMBER},  {"list", JSON_ARRAY}, {"empty", JSON_OBJECT}};
+    } rows[] = {{"s", JSON_STRING}, {"t", JSON_BOOL},     {"n", JSON_NULL},
+                {"i", JSON_NUMBER}, {"list", JSON_ARRAY}, {"empty", JSON_OBJECT}};
     struct json *root = parse(document);
     CHECK_EQ(json_type(root), JSON_OBJECT);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

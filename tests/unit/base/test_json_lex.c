@@ -14,11 +14,29 @@
 #define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
 
 static const char *const accepted[] = {
-    "0", "-0", "1", "-12.5e+10", "1E3", "0.5", "1e308", "1e-999", "true", "false", "null",
-    " \t\r\n{ } ", "[]", "[1,2 , 3]", "\"\"", "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00fc\"",
-    "\"\\ud83d\\ude00\"", "\"\\uD83D\\uDE00 \x7F \xC3\xBC \xF0\x9F\x98\x80\"",
-    "{\"a\":1,\"b\":{\"a\":2,\"b\":3},\"c\":[{\"a\":1},{\"a\":1}]}", "{\"\":1,\" \":2}",
-    "{\"a\":1,\"A\":2}", "9007199254740993", "\"\\uFFFF\\ufeff\"",
+    "0",
+    "-0",
+    "1",
+    "-12.5e+10",
+    "1E3",
+    "0.5",
+    "1e308",
+    "1e-999",
+    "true",
+    "false",
+    "null",
+    " \t\r\n{ } ",
+    "[]",
+    "[1,2 , 3]",
+    "\"\"",
+    "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00fc\"",
+    "\"\\ud83d\\ude00\"",
+    "\"\\uD83D\\uDE00 \x7F \xC3\xBC \xF0\x9F\x98\x80\"",
+    "{\"a\":1,\"b\":{\"a\":2,\"b\":3},\"c\":[{\"a\":1},{\"a\":1}]}",
+    "{\"\":1,\" \":2}",
+    "{\"a\":1,\"A\":2}",
+    "9007199254740993",
+    "\"\\uFFFF\\ufeff\"",
     "123456789012345678901234567890123456789012345678901234567890123",
 };
 
@@ -190,11 +208,24 @@ static const char *pick(struct random *rng, const char *const *pieces, size_t co
 static void put_random(struct text *text, struct random *rng, unsigned depth)
 {
     static const char *const scalars[] = {
-        "0", "-1", "12.75", "1e5", "-0.0", "123456789012345678", "true", "false", "null", "\"\"",
-        "\"x\"", "\"\\u00e9\\n\"", "\"\xE2\x82\xAC\"", "\"\\ud83d\\ude00\"", "1e-400",
+        "0",
+        "-1",
+        "12.75",
+        "1e5",
+        "-0.0",
+        "123456789012345678",
+        "true",
+        "false",
+        "null",
+        "\"\"",
+        "\"x\"",
+        "\"\\u00e9\\n\"",
+        "\"\xE2\x82\xAC\"",
+        "\"\\ud83d\\ude00\"",
+        "1e-400",
     };
-    static const char *const wrong[] = {"01", "nul", "\"\xC3\"", "\"\\ud800\"", "1e400", "",
-                                        "[", "}", ",", "\"\t\"", "\"\\u0000\"", "--1"};
+    static const char *const wrong[] = {"01", "nul", "\"\xC3\"", "\"\\ud800\"", "1e400", "", "[",
+                                        "}",  ",",   "\"\t\"",   "\"\\u0000\"", "--1"};
     static const char *const spaces[] = {"", "", "", " ", "\n\t"};
     static const char *const keys[] = {"\"a\"", "\"b\"", "\"c\"", "\"d\"", "\"\\u0061\"", "\"\""};
     const uint64_t choice = random_below(rng, 100);

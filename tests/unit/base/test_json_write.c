@@ -103,7 +103,9 @@ TEST(strings_are_escaped_and_always_utf_8)
         {{"", 0}, "\"\""},
         {{"plain", 5}, "\"plain\""},
         {{"\"\\/\b\f\n\r\t", 8}, "\"\\\"\\\\/\\b\\f\\n\\r\\t\""},
-        {{"a\0b\x1F\x7F", 5}, "\"a\xEF\xBF\xBD" "b\\u001f\x7F\""},
+        {{"a\0b\x1F\x7F", 5},
+         "\"a\xEF\xBF\xBD"
+         "b\\u001f\x7F\""},
         {{"z\xC3\xBC\xF0\x9F\x98\x80", 7}, "\"z\xC3\xBC\xF0\x9F\x98\x80\""},
         {{"a\xFFz", 3}, "\"a\xEF\xBF\xBDz\""},
         {{"\xC3", 1}, "\"\xEF\xBF\xBD\""},
@@ -123,8 +125,8 @@ TEST(doubles_read_back_alike)
     static const struct {
         double value;
         const char *text;
-    } rows[] = {{0, "0"},         {0.1, "0.1"},   {1.0 / 3, "0.3333333333333333"},
-                {1e300, "1e+300"}, {-2.5, "-2.5"}, {5e-324, "4.94065645841247e-324"},
+    } rows[] = {{0, "0"},           {0.1, "0.1"},        {1.0 / 3, "0.3333333333333333"},
+                {1e300, "1e+300"},  {-2.5, "-2.5"},      {5e-324, "4.94065645841247e-324"},
                 {HUGE_VAL, "null"}, {-HUGE_VAL, "null"}, {HUGE_VAL - HUGE_VAL, "null"}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct buf buf;

@@ -94,10 +94,11 @@ TEST(a_long_line_leaves_out_whole_fields)
     struct json_error error;
     line_of(LOG_LOGFMT, LINE(log_str("a", text), log_str("b", text), log_str("c", text),
                              log_str("d", text), log_int("e", 1)));
-    CHECK(strstr(line, " c=x") != NULL && strstr(line, " d=") == NULL && strstr(line, " e=") == NULL);
+    CHECK(strstr(line, " c=x") != NULL && strstr(line, " d=") == NULL &&
+          strstr(line, " e=") == NULL);
     CHECK(strstr(line, "x ...\n") != NULL);
-    line_of(LOG_JSON, LINE(log_str("a", text), log_str("b", text), log_str("c", text),
-                           log_str("d", text)));
+    line_of(LOG_JSON,
+            LINE(log_str("a", text), log_str("b", text), log_str("c", text), log_str("d", text)));
     CHECK_OK(json_parse(span_str(line), &root, &error));
     CHECK(json_get(root, "c") != NULL && json_get(root, "d") == NULL);
     CHECK_EQ(json_type(json_get(root, "cut")), JSON_BOOL);

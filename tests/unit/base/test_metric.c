@@ -186,7 +186,8 @@ static void check_name(const struct family *family)
     if (strcmp(family->type, "histogram") == 0) {
         CHECK(ends_with(name, "_seconds"));
     }
-    static const char *const banned[] = {"_ms", "_milliseconds", "_us", "_count", "_sum", "_bucket"};
+    static const char *const banned[] = {"_ms",    "_milliseconds", "_us",
+                                         "_count", "_sum",          "_bucket"};
     for (size_t i = 0; i < sizeof(banned) / sizeof(banned[0]); i++) {
         CHECK(!ends_with(name, banned[i]));
     }

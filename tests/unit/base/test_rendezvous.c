@@ -79,6 +79,6 @@ TEST(every_node_is_first_about_equally_often)
     }
 }
 
-SUITE("base/rendezvous", T(the_order_is_the_same_for_ever),
-      T(the_weight_is_the_mix_of_both_hashes), T(the_order_of_the_list_does_not_matter),
-      T(a_node_that_leaves_moves_only_what_it_held), T(every_node_is_first_about_equally_often));
+SUITE("base/rendezvous", T(the_order_is_the_same_for_ever), T(the_weight_is_the_mix_of_both_hashes),
+      T(the_order_of_the_list_does_not_matter), T(a_node_that_leaves_moves_only_what_it_held),
+      T(every_node_is_first_about_equally_often));

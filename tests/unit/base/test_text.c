@@ -90,14 +90,17 @@ TEST(a_bool_is_one_of_two_words)
 TEST(durations_have_a_unit)
 {
     static const struct number_row rows[] = {
-        {"500ms", ERR_OK, 500},      {"2s", ERR_OK, 2000},         {"10m", ERR_OK, 600000},
-        {"1h", ERR_OK, 3600000},     {"24h", ERR_OK, 86400000},    {"0s", ERR_OK, 0},
-        {"0", ERR_OK, 0},            {"876600h", ERR_OK, TEXT_DURATION_MAX_MS},
-        {"876601h", ERR_RANGE, 0},   {"18446744073709551615h", ERR_RANGE, 0},
-        {"5", ERR_SYNTAX, 0},        {"", ERR_SYNTAX, 0},          {"s", ERR_SYNTAX, 0},
-        {"2 s", ERR_SYNTAX, 0},      {"1.5s", ERR_SYNTAX, 0},      {"-1s", ERR_SYNTAX, 0},
-        {"250us", ERR_SYNTAX, 0},    {"1d", ERR_SYNTAX, 0},        {"1h30m", ERR_SYNTAX, 0},
-        {"2S", ERR_SYNTAX, 0},       {"02s", ERR_SYNTAX, 0},       {"2ss", ERR_SYNTAX, 0},
+        {"500ms", ERR_OK, 500},    {"2s", ERR_OK, 2000},
+        {"10m", ERR_OK, 600000},   {"1h", ERR_OK, 3600000},
+        {"24h", ERR_OK, 86400000}, {"0s", ERR_OK, 0},
+        {"0", ERR_OK, 0},          {"876600h", ERR_OK, TEXT_DURATION_MAX_MS},
+        {"876601h", ERR_RANGE, 0}, {"18446744073709551615h", ERR_RANGE, 0},
+        {"5", ERR_SYNTAX, 0},      {"", ERR_SYNTAX, 0},
+        {"s", ERR_SYNTAX, 0},      {"2 s", ERR_SYNTAX, 0},
+        {"1.5s", ERR_SYNTAX, 0},   {"-1s", ERR_SYNTAX, 0},
+        {"250us", ERR_SYNTAX, 0},  {"1d", ERR_SYNTAX, 0},
+        {"1h30m", ERR_SYNTAX, 0},  {"2S", ERR_SYNTAX, 0},
+        {"02s", ERR_SYNTAX, 0},    {"2ss", ERR_SYNTAX, 0},
     };
     check_rows(text_duration, rows, COUNT(rows));
 }
@@ -105,10 +108,18 @@ TEST(durations_have_a_unit)
 TEST(sizes_count_in_powers_of_1024)
 {
     static const struct number_row rows[] = {
-        {"0", ERR_OK, 0},           {"512", ERR_OK, 512},     {"512B", ERR_OK, 512},
-        {"64KiB", ERR_OK, 65536},   {"8MiB", ERR_OK, 8u << 20}, {"2GiB", ERR_OK, UINT64_C(2) << 30},
-        {"17179869184GiB", ERR_RANGE, 0}, {"", ERR_SYNTAX, 0}, {"KiB", ERR_SYNTAX, 0},
-        {"64KB", ERR_SYNTAX, 0},    {"64k", ERR_SYNTAX, 0},   {"1.5MiB", ERR_SYNTAX, 0},
+        {"0", ERR_OK, 0},
+        {"512", ERR_OK, 512},
+        {"512B", ERR_OK, 512},
+        {"64KiB", ERR_OK, 65536},
+        {"8MiB", ERR_OK, 8u << 20},
+        {"2GiB", ERR_OK, UINT64_C(2) << 30},
+        {"17179869184GiB", ERR_RANGE, 0},
+        {"", ERR_SYNTAX, 0},
+        {"KiB", ERR_SYNTAX, 0},
+        {"64KB", ERR_SYNTAX, 0},
+        {"64k", ERR_SYNTAX, 0},
+        {"1.5MiB", ERR_SYNTAX, 0},
         {"-1", ERR_SYNTAX, 0},
     };
     check_rows(text_size, rows, COUNT(rows));
@@ -120,9 +131,14 @@ TEST(a_value_is_written_in_the_greatest_unit_that_divides_it)
         uint64_t value;
         const char *duration, *size;
     } rows[] = {
-        {0, "0s", "0B"},           {1, "1ms", "1B"},          {1000, "1s", "1000B"},
-        {1500, "1500ms", "1500B"}, {90000, "90s", "90000B"},  {600000, "10m", "600000B"},
-        {86400000, "24h", "84375KiB"}, {1u << 20, "1048576ms", "1MiB"},
+        {0, "0s", "0B"},
+        {1, "1ms", "1B"},
+        {1000, "1s", "1000B"},
+        {1500, "1500ms", "1500B"},
+        {90000, "90s", "90000B"},
+        {600000, "10m", "600000B"},
+        {86400000, "24h", "84375KiB"},
+        {1u << 20, "1048576ms", "1MiB"},
         {TEXT_DURATION_MAX_MS, "876600h", "3081796875KiB"},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
@@ -268,17 +284,12 @@ TEST(percent_encoded_parts_are_decoded)
         enum err err;
         const char *decoded;
     } rows[] = {
-        {"", ERR_OK, ""},
-        {"pay", ERR_OK, "pay"},
-        {"a+b", ERR_OK, "a+b"},
-        {"outbound%7C80%7c%7Cpay.svc", ERR_OK, "outbound|80||pay.svc"},
-        {"a%2Fb", ERR_OK, "a/b"},
-        {"%25", ERR_OK, "%"},
+        {"", ERR_OK, ""},          {"pay", ERR_OK, "pay"},
+        {"a+b", ERR_OK, "a+b"},    {"outbound%7C80%7c%7Cpay.svc", ERR_OK, "outbound|80||pay.svc"},
+        {"a%2Fb", ERR_OK, "a/b"},  {"%25", ERR_OK, "%"},
         {"%2525", ERR_OK, "%25"}, // once only
-        {"%", ERR_SYNTAX, NULL},
-        {"%2", ERR_SYNTAX, NULL},
-        {"a%2", ERR_SYNTAX, NULL},
-        {"%zz", ERR_SYNTAX, NULL},
+        {"%", ERR_SYNTAX, NULL},   {"%2", ERR_SYNTAX, NULL},
+        {"a%2", ERR_SYNTAX, NULL}, {"%zz", ERR_SYNTAX, NULL},
         {"%+1", ERR_SYNTAX, NULL},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
@@ -302,7 +313,8 @@ TEST(every_byte_survives_percent_encoding)
         bytes[i] = (char)i;
     }
     size_t again_len = 0;
-    const size_t len = text_percent_encode(span_of(bytes, 256), TEXT_PERCENT_KEEP_PATH, encoded, 768);
+    const size_t len =
+        text_percent_encode(span_of(bytes, 256), TEXT_PERCENT_KEEP_PATH, encoded, 768);
     CHECK_UEQ(len, 66 + 190 * 3);
     CHECK_OK(text_percent_decode(span_of(encoded, len), again, 256, &again_len));
     CHECK_UEQ(again_len, 256);

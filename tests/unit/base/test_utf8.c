@@ -22,10 +22,22 @@ TEST(every_code_point_survives_writing_and_reading)
 TEST(malformed_bytes_are_refused)
 {
     static const struct span rows[] = {
-        {NULL, 0},          {"\x80", 1},         {"\xBF", 1},         {"\xC0\x80", 2},
-        {"\xC1\xBF", 2},    {"\xC2", 1},         {"\xC2\x41", 2},     {"\xE0\x9F\xBF", 3},
-        {"\xE2\x82", 2},    {"\xED\xA0\x80", 3}, {"\xED\xBF\xBF", 3}, {"\xF0\x8F\xBF\xBF", 4},
-        {"\xF0\x9F\x98", 3}, {"\xF4\x90\x80\x80", 4}, {"\xF5\x80\x80\x80", 4}, {"\xFF", 1},
+        {NULL, 0},
+        {"\x80", 1},
+        {"\xBF", 1},
+        {"\xC0\x80", 2},
+        {"\xC1\xBF", 2},
+        {"\xC2", 1},
+        {"\xC2\x41", 2},
+        {"\xE0\x9F\xBF", 3},
+        {"\xE2\x82", 2},
+        {"\xED\xA0\x80", 3},
+        {"\xED\xBF\xBF", 3},
+        {"\xF0\x8F\xBF\xBF", 4},
+        {"\xF0\x9F\x98", 3},
+        {"\xF4\x90\x80\x80", 4},
+        {"\xF5\x80\x80\x80", 4},
+        {"\xFF", 1},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         uint32_t code = 7;
@@ -47,9 +59,9 @@ TEST(controls_are_those_that_break_lines_or_steer_terminals)
         uint32_t code;
         bool control;
     } rows[] = {
-        {0, true},      {0x1F, true},    {0x20, false},   {0x7E, false},   {0x7F, true},
-        {0x80, true},   {0x9F, true},    {0xA0, false},   {0x2027, false}, {0x2028, true},
-        {0x2029, true}, {0x202A, false},
+        {0, true},       {0x1F, true},   {0x20, false},  {0x7E, false},
+        {0x7F, true},    {0x80, true},   {0x9F, true},   {0xA0, false},
+        {0x2027, false}, {0x2028, true}, {0x2029, true}, {0x202A, false},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         CHECK_EQ(utf8_is_control(rows[i].code), rows[i].control);
@@ -66,7 +78,7 @@ TEST(a_cut_never_falls_inside_a_character)
     CHECK(utf8_cut(SPAN_LIT("\x80\x80\x80\x80\x80\x80"), 5).len >= 2);
 }
 
-SUITE("base/utf8", T(every_code_point_survives_writing_and_reading),
-      T(malformed_bytes_are_refused), T(one_bad_byte_makes_a_text_invalid),
+SUITE("base/utf8", T(every_code_point_survives_writing_and_reading), T(malformed_bytes_are_refused),
+      T(one_bad_byte_makes_a_text_invalid),
       T(controls_are_those_that_break_lines_or_steer_terminals),
       T(a_cut_never_falls_inside_a_character));

@@ -10,18 +10,19 @@
 
 #define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
 
-static const char document[] = "# a comment\n"
-                               "config_version: 1\n"
-                               "node: {id: \"a\\tb\", zone: ''}\n"
-                               "empty:\n"
-                               "tilde: ~\n"
-                               "quoted: \"null\"\n"
-                               "services:\n"
-                               "  - name: pay\n"
-                               "    instances: [{id: pay-1, port: 8081}, {id: z\xC3\xBC, port: 1}]\n"
-                               "  - name: |\n"
-                               "      two\n"
-                               "      lines\n";
+static const char document[] =
+    "# a comment\n"
+    "config_version: 1\n"
+    "node: {id: \"a\\tb\", zone: ''}\n"
+    "empty:\n"
+    "tilde: ~\n"
+    "quoted: \"null\"\n"
+    "services:\n"
+    "  - name: pay\n"
+    "    instances: [{id: pay-1, port: 8081}, {id: z\xC3\xBC, port: 1}]\n"
+    "  - name: |\n"
+    "      two\n"
+    "      lines\n";
 
 static struct yaml *parse(const char *text)
 {
@@ -106,8 +107,8 @@ TEST(scalars_lose_their_quotes_but_not_their_kind)
 
 TEST(nothing_is_an_empty_map)
 {
-    static const char *const rows[] = {"", "\n", "# only a comment\n", "---\n", "---\n...\n",
-                                       "\xEF\xBB\xBF", "~"};
+    static const char *const rows[] = {
+        "", "\n", "# only a comment\n", "---\n", "---\n...\n", "\xEF\xBB\xBF", "~"};
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct yaml *root = parse(rows[i]);
         CHECK_EQ(yaml_kind(root), YAML_MAP);
