@@ -338,12 +338,18 @@ static void judge_raw(struct core *core, struct instance *instance, uint64_t con
     }
 }
 
-static bool is_registered(struct core *core, const struct instance *instance, uint64_t *ret_content)
+static bool is_registered(struct core *core, struct instance *instance, uint64_t *ret_content)
 {
     struct map_copy *copy = &core->copy_derive;
     if (!map_get(core->map, keyed_span(&instance->keyed), copy) ||
         (copy->facts.flags & (MAP_TOMBSTONE | MAP_OPAQUE)) != 0) {
         return false;
+    }
+    if (copy->facts.health.since_ms == 0) {
+        // Deleted and registered again since it was judged: the map's slot began anew.
+        instance->shown_once = false;
+        instance->shown = (struct health){.status = STATUS_UNKNOWN};
+        instance->since_ms = 0;
     }
     *ret_content = rendezvous_hash(map_copy_body(copy));
     return true;

@@ -279,6 +279,11 @@ void presence_beat(struct core *core, const struct stream_event *event)
         if (!is_self(core, name) && peer != NULL && peer->recorded && peer->up && !peer->beating) {
             node_write(core, name, false);
         }
+        // Recorded (by us or by a peer): its entry has done its work.
+        const struct core_action action = {.type = CORE_ACT_FORGET, .text = name};
+        if (!is_self(core, name) && (peer == NULL || !peer->recorded || !peer->up)) {
+            core_emit(core, &action);
+        }
     }
     find_missing(core);
 }

@@ -57,7 +57,11 @@ static void ask(struct core *core, uint32_t partition, enum core_action_type wha
 // Answers are counted, so that an old one is never taken for the answer to a newer question.
 static void ask_meta(struct core *core, uint32_t partition)
 {
-    core->sessions[partition].metas_open++;
+    struct session *session = &core->sessions[partition];
+    session->metas_open++;
+    // The answer tells of the moment of the question; the reader goes on meanwhile on its own connection.
+    session->asked_at = session->cursor.sequence > session->acked ? session->cursor.sequence
+                                                                  : session->acked;
     ask(core, partition, CORE_ACT_META);
 }
 
@@ -283,6 +287,19 @@ static void meta_end(struct core *core, uint32_t partition, const struct stream_
     session->next_check = mono_add_ms(core->now.mono, BEHIND_PATIENCE_MS);
 }
 
+// From the cursor to the end that the server told, and on.
+static void read_on(struct core *core, uint32_t partition)
+{
+    struct session *session = &core->sessions[partition];
+    subscribe(core, partition);
+    if (session->cursor.sequence >= session->end) {
+        go_live(core, partition);
+    } else {
+        move(core, partition, SESSION_TAIL);
+        session->next_check = mono_add_ms(core->now.mono, BEHIND_PATIENCE_MS);
+    }
+}
+
 // Connected again: the meta fields first, then whether our place is still there.
 static void meta_probe(struct core *core, uint32_t partition, const struct stream_meta *meta)
 {
@@ -291,19 +308,14 @@ static void meta_probe(struct core *core, uint32_t partition, const struct strea
         session_resync(core, partition, "epoch");
         return;
     }
-    if (meta->sequence < session->cursor.sequence || meta->sequence < session->acked) {
+    if (meta->sequence < session->asked_at) {
         session_resync(core, partition, "rollback");
         return;
     }
     session->end = meta->sequence;
     if (session->cursor.id.ms == 0 && session->cursor.id.seq == 0) {
-        // Nothing was ever read of this log: it must still be empty of entries before us.
-        if (meta->sequence != session->cursor.sequence) {
-            session_resync(core, partition, "trim");
-            return;
-        }
-        subscribe(core, partition);
-        go_live(core, partition);
+        // No entry was ever read, so there is none to ask for; the sequences tell what is missing.
+        read_on(core, partition);
         return;
     }
     const struct core_action action = {
@@ -319,11 +331,11 @@ static void meta_check(struct core *core, uint32_t partition, const struct strea
     schedule_check(core, session);
     if (!same_epoch(session, meta)) {
         session_resync(core, partition, "epoch");
-    } else if (meta->sequence < session->cursor.sequence || meta->sequence < session->acked) {
+    } else if (meta->sequence < session->asked_at) {
         session_resync(core, partition, "rollback");
-    } else if (meta->sequence == session->cursor.sequence) {
+    } else if (meta->sequence <= session->cursor.sequence) {
         session->behind_since = (struct mono){0};
-        if (session->state == SESSION_LIVE) {
+        if (session->state == SESSION_LIVE && meta->sequence == session->cursor.sequence) {
             compare_digest(core, partition, &meta->digest);
         }
     } else {
@@ -404,13 +416,7 @@ static void on_probe(struct core *core, const struct stream_event *event)
         session_resync(core, partition, event->probe.found ? "rollback" : "trim");
         return;
     }
-    subscribe(core, partition);
-    if (session->cursor.sequence >= session->end) {
-        go_live(core, partition);
-    } else {
-        move(core, partition, SESSION_TAIL);
-        session->next_check = mono_add_ms(core->now.mono, BEHIND_PATIENCE_MS);
-    }
+    read_on(core, partition);
 }
 
 static void take_pair(struct core *core, const struct stream_entry *entry, uint32_t partition,

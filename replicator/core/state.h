@@ -137,6 +137,7 @@ struct session {
     struct mono next_check;
     struct mono start_at;          // COLD: not before
     bool checking;
+    uint64_t asked_at;             // sequence that the server must have reached when it was asked
     uint32_t metas_open;           // questions for the meta fields that are not answered yet
     uint64_t behind_of;            // a check saw this sequence ahead of us ...
     struct mono behind_since;      // ... since then; 0 = not

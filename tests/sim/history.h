@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// What clients did and were told, to be held against what remains.  Each operation leaves its own number
+// as the weight of the registration that it wrote, so that the last writer can be read off a record.
+#pragma once
+
+#include "localmap/map.h"
+#include "replicator/core/core.h"
+
+#define HISTORY_OPS_MAX 20000
+#define HISTORY_MAPS_MAX 8
+#define HISTORY_KEYS_MAX 64
+
+struct history_op {
+    char node; // its number
+    int instance;
+    bool remove, conditional, decided, orphaned;
+    int64_t start, end;
+    enum core_outcome outcome;
+};
+
+struct history {
+    struct history_op *ops; // by number; 0 is nobody
+    uint64_t count;
+    // The greatest version seen of each key on each node.
+    struct {
+        uint64_t key_hash;
+        struct version version;
+    } seen[HISTORY_MAPS_MAX][HISTORY_KEYS_MAX];
+};
+
+struct history_fault {
+    const char *promise;
+    char detail[200];
+};
+
+void history_init(struct history *history);
+void history_fini(struct history *history);
+uint64_t history_begin(struct history *history, char node, int instance, int64_t now, bool remove);
+void history_conditional(struct history *history, uint64_t op);
+void history_done(struct history *history, uint64_t op, enum core_outcome outcome, int64_t now);
+// A node died: what it alone may have held is excused.
+void history_lost(struct history *history, char node);
+// Map number `m` starts empty.
+void history_forget(struct history *history, uint32_t m);
+// Notes the versions in a map; true when one went back.
+bool history_versions(struct history *history, const struct map *map, uint32_t m);
+
+typedef void (*history_key_fn)(int instance, struct key_bytes *ret_key);
+// Is an acknowledged write undone by an older one, a refused one applied, a deleted record back?
+bool history_judge(const struct history *history, const struct map *map, history_key_fn key_of,
+                   int instances, struct history_fault *ret_fault);
