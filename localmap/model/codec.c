@@ -1,12 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "localmap/model/codec.h"
 
+#include "base/assert.h"
 #include "base/siphash.h"
-#include "localmap/model/fields.h"
+#include "localmap/model/fields_codec.h"
 
-#define TOMBSTONE_BIT 0x80
+#define TOMBSTONE_BIT 0x80u
+#define HEAD_LEN 2 // wire and kind
 
-static uint64_t get_hash(const char *bytes)
+// The kinds on the wire; those of `enum key_kind` may be put into another order, these may not.
+static const uint8_t wire_kinds[] = {
+    [KEY_POLICY] = 0,   [KEY_NODE] = 1,        [KEY_REGISTRATION] = 2,
+    [KEY_OVERRIDE] = 3, [KEY_OBSERVATION] = 4,
+};
+#define WIRE_KIND_MAX 4
+
+static uint64_t hash_get(const char *bytes)
 {
     uint64_t hash = 0;
     for (size_t i = 0; i < CODEC_HASH_LEN; i++) {
@@ -15,109 +24,103 @@ static uint64_t get_hash(const char *bytes)
     return hash;
 }
 
+static void hash_put(uint64_t hash, char *bytes)
+{
+    for (size_t i = 0; i < CODEC_HASH_LEN; i++) {
+        bytes[i] = (char)(unsigned char)(hash >> (8 * (CODEC_HASH_LEN - 1 - i)));
+    }
+}
+
 enum err codec_value_parse(struct span bytes, struct codec_value *ret_value)
 {
     if (bytes.len > RECORD_LEN_MAX) {
         return ERR_TOO_LARGE;
     }
-    if (bytes.len < CODEC_HEAD_LEN + 2) {
+    if (bytes.len < CODEC_HEAD_LEN + HEAD_LEN) {
         return ERR_SYNTAX;
     }
     struct version version = version_get(bytes.ptr);
     if (version.counter == 0 || version.counter > VERSION_COUNTER_MAX) {
         return ERR_SYNTAX;
     }
-    *ret_value =
-        (struct codec_value){.version = version,
-                             .hash = get_hash(bytes.ptr + VERSION_LEN),
-                             .body = span_of(bytes.ptr + CODEC_HEAD_LEN, bytes.len - CODEC_HEAD_LEN)};
+    *ret_value = (struct codec_value){
+        .version = version,
+        .hash = hash_get(bytes.ptr + VERSION_LEN),
+        .body = span_of(bytes.ptr + CODEC_HEAD_LEN, bytes.len - CODEC_HEAD_LEN)};
     return ERR_OK;
 }
 
-// Three hashes chained, so that nothing has to be copied together: H(key) -> H(version, it) -> H(body) mixed.
 uint64_t codec_hash(struct span key, struct version version, struct span body)
 {
-    char head[VERSION_LEN + 16];
-    uint64_t parts[2] = {siphash13(siphash_zero_key, key.ptr, key.len),
-                         siphash13(siphash_zero_key, body.ptr, body.len)};
-    version_put(version, head);
-    for (size_t i = 0; i < 16; i++) {
-        head[VERSION_LEN + i] = (char)(parts[i / 8] >> (56 - i % 8 * 8));
+    // The length of the key comes first, so that no byte can move between key and body unseen.
+    char bytes[2 + KEY_LEN_MAX + VERSION_LEN + RECORD_LEN_MAX];
+    ASSERT(key.len > 0 && key.len <= KEY_LEN_MAX && body.len <= RECORD_LEN_MAX);
+    bytes[0] = (char)(unsigned char)(key.len >> 8);
+    bytes[1] = (char)(unsigned char)(key.len & 0xff);
+    memcpy(bytes + 2, key.ptr, key.len);
+    version_put(version, bytes + 2 + key.len);
+    size_t len = 2 + key.len + VERSION_LEN;
+    if (body.len > 0) {
+        memcpy(bytes + len, body.ptr, body.len);
     }
-    return siphash13(siphash_zero_key, head, sizeof(head)) & CODEC_HASH_MASK;
+    return siphash13(siphash_zero_key, bytes, len + body.len) & CODEC_HASH_MASK;
 }
 
 size_t codec_value_write(struct span key, struct version version, struct span body, char *buf,
                          size_t cap)
 {
-    if (body.len + CODEC_HEAD_LEN > cap || body.len + CODEC_HEAD_LEN > RECORD_LEN_MAX) {
+    size_t len = CODEC_HEAD_LEN + body.len;
+    if (len > cap || len > RECORD_LEN_MAX) {
         return 0;
     }
-    uint64_t hash = codec_hash(key, version, body);
     version_put(version, buf);
-    for (size_t i = 0; i < CODEC_HASH_LEN; i++) {
-        buf[VERSION_LEN + i] = (char)(hash >> (40 - i * 8));
+    hash_put(codec_hash(key, version, body), buf + VERSION_LEN);
+    if (body.len > 0) {
+        memcpy(buf + CODEC_HEAD_LEN, body.ptr, body.len);
     }
-    memcpy(buf + CODEC_HEAD_LEN, body.ptr, body.len);
-    return body.len + CODEC_HEAD_LEN;
+    return len;
 }
 
 size_t codec_body_write(const struct record *record, char *buf, size_t cap)
 {
-    if (cap < 2) {
-        return 0;
-    }
-    buf[0] = CODEC_WIRE;
-    buf[1] = (char)((unsigned)record->kind | (record->tombstone ? TOMBSTONE_BIT : 0));
-    if (record->tombstone) {
-        return 2;
-    }
-    size_t len = fields_write(record, buf + 2, cap - 2);
-    return len == SIZE_MAX ? 0 : len + 2;
-}
-
-bool codec_is_tombstone(struct span body)
-{
-    return body.len >= 2 && body.ptr[0] == CODEC_WIRE &&
-           ((unsigned char)body.ptr[1] & TOMBSTONE_BIT) != 0;
-}
-
-// What a whole record must have.
-static bool is_whole(const struct record *record)
-{
-    switch (record->kind) {
-    case KEY_REGISTRATION:
-        return record->registration.address.len > 0 && record->registration.port > 0;
-    case KEY_POLICY:
-        return record->policy.check.expect_min <= record->policy.check.expect_max;
-    case KEY_NODE:
-    case KEY_OVERRIDE:
-    case KEY_OBSERVATION:
-    default:
-        return true;
-    }
+    struct fields_out out = {.ptr = buf, .cap = cap < CODEC_BODY_MAX ? cap : CODEC_BODY_MAX};
+    fields_put_byte(&out, CODEC_WIRE);
+    fields_put_byte(&out, wire_kinds[record->kind] | (record->tombstone ? TOMBSTONE_BIT : 0));
+    fields_put(&out, record, FIELDS_ALL);
+    return out.failed || !fields_valid(record) ? 0 : out.len;
 }
 
 enum err codec_body_read(enum key_kind kind, struct span body, struct record *ret_record)
 {
-    if (body.len < 2) {
+    if (body.len < HEAD_LEN || body.len > CODEC_BODY_MAX) {
         return ERR_SYNTAX;
     }
-    if (body.ptr[0] != CODEC_WIRE) {
+    struct cursor cursor = cursor_of(body);
+    if (cursor_u8(&cursor) != CODEC_WIRE) {
         return ERR_UNSUPPORTED;
     }
-    unsigned said = (unsigned char)body.ptr[1];
-    if ((said & ~(unsigned)TOMBSTONE_BIT) != (unsigned)kind) {
+    uint8_t head = cursor_u8(&cursor);
+    if ((head & ~TOMBSTONE_BIT) != wire_kinds[kind]) {
         return ERR_SYNTAX;
     }
-    if ((said & TOMBSTONE_BIT) != 0) {
-        fields_default(kind, ret_record);
-        ret_record->tombstone = true;
-        return ERR_OK;
+    struct record record;
+    field_reset(&record, kind);
+    record.tombstone = (head & TOMBSTONE_BIT) != 0;
+    enum err err = fields_get(&cursor, true, &record);
+    if (err == ERR_SYNTAX || !fields_valid(&record)) {
+        return ERR_SYNTAX;
     }
-    enum err err = fields_read(kind, span_of(body.ptr + 2, body.len - 2), ret_record);
-    if (err != ERR_OK) {
-        return err;
+    if (err == ERR_OK) {
+        *ret_record = record;
     }
-    return is_whole(ret_record) ? ERR_OK : ERR_SYNTAX;
+    return err;
+}
+
+bool codec_is_tombstone(struct span body)
+{
+    if (body.len < HEAD_LEN || (unsigned char)body.ptr[0] != CODEC_WIRE) {
+        return false;
+    }
+    unsigned head = (unsigned char)body.ptr[1];
+    return (head & TOMBSTONE_BIT) != 0 && (head & ~TOMBSTONE_BIT) <= WIRE_KIND_MAX;
 }

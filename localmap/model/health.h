@@ -5,6 +5,12 @@
 //
 //     1 no registration -> absent   2 override -> its status   3 votes -> raw status   4 guard
 //
+// Votes: bad is UNHEALTHY or TIMEOUT; DEGRADED and DRAINING (which only an external report can say) count as
+// degraded; UNKNOWN is no vote, so an observer that cannot tell neither clears nor condemns.  Within the
+// external or the proxy group, from best to worst: HEALTHY, DEGRADED, DRAINING, TIMEOUT, UNHEALTHY.
+// Reason: CheckPassed when healthy; of a bad majority the one that more than half of the bad votes share, else
+// Majority; Minority when bad votes were outvoted; what the degraded votes share, else Minority; nobody's
+// vote: NoObservation, or what those that could not tell share; an override: OperatorDrain.
 // Any thread.  Read next: record.h; replicator/core/derive.c, which keeps the results.
 #pragma once
 

@@ -128,8 +128,8 @@ static void append_next(struct key_bytes *bytes, struct span part, size_t len_ma
 
 void key_join(const struct key *key, struct key_bytes *ret_bytes)
 {
-    bool instance = key->kind == KEY_REGISTRATION || key->kind == KEY_OVERRIDE ||
-                    key->kind == KEY_OBSERVATION;
+    bool instance =
+        key->kind == KEY_REGISTRATION || key->kind == KEY_OVERRIDE || key->kind == KEY_OBSERVATION;
     bool observer = key->kind == KEY_OVERRIDE || key->kind == KEY_OBSERVATION;
     ret_bytes->len = 0;
     append(ret_bytes, key->tenant, KEY_TENANT_MAX);
@@ -150,8 +150,7 @@ void key_policy(struct span tenant, struct span service, struct key_bytes *ret_b
 
 void key_node(struct span node, struct key_bytes *ret_bytes)
 {
-    const struct key key = {
-        .kind = KEY_NODE, .tenant = SPAN_LIT(KEY_TENANT_MESH), .service = node};
+    const struct key key = {.kind = KEY_NODE, .tenant = SPAN_LIT(KEY_TENANT_MESH), .service = node};
     key_join(&key, ret_bytes);
 }
 
@@ -174,7 +173,6 @@ void key_override(struct span tenant, struct span service, struct span instance,
     key_join(&key, ret_bytes);
 }
 
-// Five parameters: the header stands, and each is a part of the name.
 void key_observation(struct span tenant, struct span service, struct span instance,
                      struct span observer, struct key_bytes *ret_bytes)
 {

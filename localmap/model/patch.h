@@ -36,7 +36,9 @@ enum patch_field {
     // node
     PATCH_UP = 1 << 0,
     PATCH_INCARNATION = 1 << 1,
-    PATCH_RELEASE = 1 << 2
+    PATCH_RELEASE = 1 << 2,
+    // Of a PATCH_PUT that was composed with a delete before it: unknown fields of the base go too.
+    PATCH_FRESH = 1 << 30
 };
 
 struct patch {
@@ -51,7 +53,9 @@ enum patch_result { PATCH_CHANGED, PATCH_SAME };
 
 // Applies `patch` to `base` (NULL or a tombstone: absent).  On PATCH_CHANGED `ret_record` is the new
 // record (a tombstone for a delete), borrowing from both; it keeps `base`'s unknown fields.
-// Observations: a difference of latency or text alone, or of `since`, is PATCH_SAME.
+// Observations: a difference of latency or text alone, or of `since`, is PATCH_SAME; so is one of a policy's
+// `by` alone, or N nodes with one file would replace each other's.  Also PATCH_SAME: a merge that would give
+// the record more labels than it may have.  On PATCH_SAME `ret_record` holds nothing of use.
 enum patch_result patch_apply(const struct patch *patch, const struct record *base,
                               struct record *ret_record);
 

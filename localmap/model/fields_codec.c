@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "localmap/model/fields_codec.h"
+
+#define NUMBER_LEN_MAX 8
+
+void fields_put_bytes(struct fields_out *out, struct span bytes)
+{
+    if (out->failed || bytes.len > out->cap - out->len) {
+        out->failed = true;
+        return;
+    }
+    if (bytes.len > 0) {
+        memcpy(out->ptr + out->len, bytes.ptr, bytes.len);
+        out->len += bytes.len;
+    }
+}
+
+void fields_put_byte(struct fields_out *out, unsigned byte)
+{
+    char c = (char)(unsigned char)byte;
+    fields_put_bytes(out, span_of(&c, 1));
+}
+
+void fields_put_varint(struct fields_out *out, uint64_t value)
+{
+    char bytes[CURSOR_VARINT_MAX];
+    fields_put_bytes(out, span_of(bytes, cursor_varint_put(value, bytes)));
+}
+
+static size_t varint_len(uint64_t value)
+{
+    char bytes[CURSOR_VARINT_MAX];
+    return cursor_varint_put(value, bytes);
+}
+
+static void put_number(struct fields_out *out, uint64_t value)
+{
+    char bytes[NUMBER_LEN_MAX];
+    size_t at = sizeof(bytes);
+    while (value > 0) {
+        bytes[--at] = (char)(unsigned char)(value & 0xff);
+        value >>= 8;
+    }
+    fields_put_varint(out, sizeof(bytes) - at);
+    fields_put_bytes(out, span_of(bytes + at, sizeof(bytes) - at));
+}
+
+static void put_labels(struct fields_out *out, const struct registration *registration)
+{
+    size_t len = 0;
+    for (uint32_t i = 0; i < registration->label_count; i++) {
+        const struct label *label = &registration->labels[i];
+        len += varint_len(label->name.len) + label->name.len;
+        len += varint_len(label->value.len) + label->value.len;
+    }
+    fields_put_varint(out, len);
+    for (uint32_t i = 0; i < registration->label_count; i++) {
+        const struct label *label = &registration->labels[i];
+        fields_put_varint(out, label->name.len);
+        fields_put_bytes(out, label->name);
+        fields_put_varint(out, label->value.len);
+        fields_put_bytes(out, label->value);
+    }
+}
+
+static void put_field(struct fields_out *out, const struct field *field,
+                      const struct record *record)
+{
+    if (!field_is_valid(field, record)) {
+        out->failed = true;
+        return;
+    }
+    fields_put_varint(out, field->tag);
+    if (field->type == FIELD_LABELS) {
+        put_labels(out, &record->registration);
+    } else if (field_is_number(field)) {
+        put_number(out, field_number(field, record));
+    } else {
+        struct span text = *field_text_const(field, record);
+        fields_put_varint(out, text.len);
+        fields_put_bytes(out, text);
+    }
+}
+
+// The unknown fields whose tags come before `tag`, from number `*next` on.
+static void put_unknown_before(struct fields_out *out, const struct record *record, uint64_t tag,
+                               uint32_t *next)
+{
+    while (*next < record->unknown_count) {
+        struct cursor cursor = cursor_of(record->unknown[*next]);
+        if (cursor_varint(&cursor) >= tag) {
+            return;
+        }
+        fields_put_bytes(out, record->unknown[(*next)++]);
+    }
+}
+
+void fields_put(struct fields_out *out, const struct record *record, uint32_t bits)
+{
+    struct field_table table = field_table_of(record->kind);
+    uint32_t unknown = 0;
+    if (record->tombstone) {
+        table.count = 0;
+    }
+    for (size_t i = 0; i < table.count; i++) {
+        const struct field *field = &table.fields[i];
+        if (bits == FIELDS_ALL) {
+            put_unknown_before(out, record, field->tag, &unknown);
+        }
+        bool wanted =
+            bits == FIELDS_ALL ? !field_is_preset(field, record) : (field->patch_bit & bits) != 0;
+        if (wanted) {
+            put_field(out, field, record);
+        }
+    }
+    if (bits == FIELDS_ALL) {
+        put_unknown_before(out, record, UINT64_MAX, &unknown);
+    }
+}
+
+static void get_number(struct cursor *payload, const struct field *field, struct record *record)
+{
+    uint64_t value = 0;
+    size_t len = payload->left;
+    if (len > NUMBER_LEN_MAX) {
+        cursor_fail(payload);
+        return;
+    }
+    for (size_t i = 0; i < len; i++) {
+        uint8_t byte = cursor_u8(payload);
+        if (i == 0 && byte == 0) {
+            cursor_fail(payload); // fewer bytes would do
+        }
+        value = value << 8 | byte;
+    }
+    if (field->type == FIELD_REASON && value >= REASON_COUNT) {
+        value = REASON_OTHER;
+    }
+    if (value < field->min || value > field->max) {
+        cursor_fail(payload);
+        return;
+    }
+    field_set_number(field, record, value);
+}
+
+static void get_labels(struct cursor *payload, struct registration *registration)
+{
+    while (cursor_ok(payload) && payload->left > 0) {
+        if (registration->label_count == RECORD_LABELS_MAX) {
+            cursor_fail(payload);
+            return;
+        }
+        struct label *label = &registration->labels[registration->label_count++];
+        label->name = cursor_bytes(payload, cursor_varint(payload));
+        label->value = cursor_bytes(payload, cursor_varint(payload));
+    }
+}
+
+static void get_field(struct cursor *payload, const struct field *field, struct record *record)
+{
+    if (field->type == FIELD_LABELS) {
+        get_labels(payload, &record->registration);
+    } else if (field_is_number(field)) {
+        get_number(payload, field, record);
+    } else {
+        *field_text(field, record) = cursor_rest(payload);
+    }
+}
+
+static const struct field *find_field(const struct record *record, uint64_t tag)
+{
+    struct field_table table = field_table_of(record->kind);
+    for (size_t i = 0; i < table.count && !record->tombstone; i++) {
+        if (table.fields[i].tag == tag) {
+            return &table.fields[i];
+        }
+    }
+    return NULL;
+}
+
+enum err fields_get(struct cursor *cursor, bool canonical, struct record *ret_record)
+{
+    uint64_t last = 0;
+    bool crowded = false;
+    while (cursor_ok(cursor) && cursor->left > 0) {
+        const char *start = cursor->ptr;
+        uint64_t tag = cursor_varint(cursor);
+        struct cursor payload = cursor_of(cursor_bytes(cursor, cursor_varint(cursor)));
+        if (!cursor_ok(cursor) || tag <= last || tag == UINT64_MAX) {
+            return ERR_SYNTAX;
+        }
+        last = tag;
+        const struct field *field = find_field(ret_record, tag);
+        if (field != NULL) {
+            get_field(&payload, field, ret_record);
+            if (!cursor_done(&payload) || (canonical && field_is_preset(field, ret_record))) {
+                return ERR_SYNTAX;
+            }
+        } else if (ret_record->unknown_count == RECORD_UNKNOWN_MAX) {
+            crowded = true;
+        } else {
+            ret_record->unknown[ret_record->unknown_count++] =
+                span_of(start, (size_t)(cursor->ptr - start));
+        }
+    }
+    if (!cursor_ok(cursor)) {
+        return ERR_SYNTAX;
+    }
+    return crowded ? ERR_UNSUPPORTED : ERR_OK;
+}
+
+bool fields_valid(const struct record *record)
+{
+    struct field_table table = field_table_of(record->kind);
+    for (size_t i = 0; i < table.count && !record->tombstone; i++) {
+        if (!field_is_valid(&table.fields[i], record)) {
+            return false;
+        }
+    }
+    return true;
+}
