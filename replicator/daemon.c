@@ -6,14 +6,7 @@
 #include "replicator/config.h"
 #include "replicator/daemon_state.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-
-int daemon_complain(int exit, const char *what, const char *why)
-{
-    fprintf(stderr, "meshpulse: serve: %s: %s\n", what, why);
-    return exit;
-}
 
 int daemon_run(const struct config *config)
 {

@@ -6,6 +6,7 @@
 
 #include "admin-api/backend.h"
 #include "base/address.h"
+#include "base/loop.h"
 #include "base/time.h"
 
 #include <stdbool.h>
@@ -22,8 +23,6 @@ struct config;
 struct daemon_writes;
 struct driver;
 struct envoy_files;
-struct loop;
-struct loop_timer;
 struct map;
 struct memory_pump;
 struct resolver;
@@ -40,6 +39,7 @@ struct daemon {
     struct driver *driver;
     struct checker *checker;
     struct daemon_writes *writes;
+    struct loop_task drain; // of daemon_writes
     struct resolver *resolver;
     struct tls_context *stream_tls;
     struct memory_pump *memory;

@@ -28,7 +28,7 @@ struct daemon_writes {
     struct driver *driver;
     struct loop *loop;
     struct write_queue *queue;
-    struct loop_task drain;
+    struct loop_task *drain; // of the daemon, which outlives the loop: it may be queued at the end
     struct loop_timer *timer; // of the first answer that is held back
     struct job *held, **held_end; // all wait equally long, so the first is due first
     uint64_t refused[WRITE_QUEUE_PRIORITIES]; // as counted so far
@@ -127,16 +127,17 @@ static void take(void *arg, const struct write_queue_event *event)
 
 static void on_drain(void *arg)
 {
-    struct daemon_writes *writes = arg;
+    const struct daemon *daemon = arg;
+    struct daemon_writes *writes = daemon->writes;
     if (write_queue_drain(writes->queue, BATCH, take, writes) == BATCH) {
-        (void)loop_post_task(writes->loop, &writes->drain);
+        (void)loop_post_task(writes->loop, writes->drain);
     }
 }
 
 static void on_wake(void *arg)
 {
     struct daemon_writes *writes = arg;
-    (void)loop_post_task(writes->loop, &writes->drain);
+    (void)loop_post_task(writes->loop, writes->drain);
 }
 
 // --- from a worker into the queue
@@ -205,7 +206,8 @@ int daemon_writes_start(struct daemon *daemon)
     writes->driver = daemon->driver;
     writes->loop = daemon->loop;
     writes->held_end = &writes->held;
-    loop_task_init(&writes->drain, on_drain, writes);
+    writes->drain = &daemon->drain;
+    loop_task_init(writes->drain, on_drain, daemon);
     enum err err = loop_timer_new(daemon->loop, on_timer, writes, &writes->timer);
     if (err == ERR_OK) {
         err = write_queue_new(&options, &writes->queue);
