@@ -14,6 +14,7 @@
 
 #define PATH_MAX_LEN 65536
 #define INDEX_MAX 32
+#define ITEMS_MAX (1U << 30)
 
 struct get {
     struct session *session;
@@ -252,7 +253,7 @@ int get_run(struct session *session)
         return exit;
     }
     buf_init(&get.path, PATH_MAX_LEN);
-    buf_init(&get.items, SIZE_MAX);
+    buf_init(&get.items, ITEMS_MAX);
     show_table_init(&get.table, get.kind, session);
     exit = load_all(&get);
     if (exit == CTL_OK && get.watching) {
@@ -275,7 +276,7 @@ int nodes_run(struct session *session)
 {
     struct get get = {.session = session, .kind = SHOW_NODE};
     buf_init(&get.path, PATH_MAX_LEN);
-    buf_init(&get.items, SIZE_MAX);
+    buf_init(&get.items, ITEMS_MAX);
     show_table_init(&get.table, SHOW_NODE, session);
     buf_str(&get.path, "/v1/nodes");
     int exit = load(&get);

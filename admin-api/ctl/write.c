@@ -99,7 +99,7 @@ static int write_send(struct write *write, const char *method, const char *done)
     if (exit != CTL_OK) {
         return exit;
     }
-    print_done(write, session->status == 201 ? "created" : done);
+    print_done(write, done);
     if (session->status == 202) {
         session_complain("kept here, but not accepted by the stream yet");
         return CTL_TIMED_OUT;
@@ -162,6 +162,9 @@ static bool given_again(const struct arguments *arguments, size_t at, size_t key
 static int add_labels(struct write *write)
 {
     const struct arguments *arguments = write->session->arguments;
+    if (!arguments_has(arguments, OPTION_LABEL)) {
+        return CTL_OK;
+    }
     json_write_object(&write->json, "labels");
     for (size_t i = 0; i < arguments->given_count; i++) {
         if (arguments->given[i].id != OPTION_LABEL) {
@@ -224,7 +227,7 @@ int set_run(struct session *session)
         exit = set_body(&write);
     }
     if (exit == CTL_OK) {
-        exit = write_send(&write, "PUT", "updated");
+        exit = write_send(&write, "PUT", "set");
     }
     write_fini(&write);
     return exit;

@@ -63,7 +63,7 @@ my @on = ('--server', "http://127.0.0.1:$node->{port}");
 subtest 'an instance from set to delete' => sub {
     my @set = ('set', 'pay/p1', '--address', '127.0.0.1', '--port', '8081', '--weight=3', '--zone', 'eu-1a',
         '--label', 'v=1', '--label', 'v=2', '--label', 'track=b=c', @on);
-    says([@set, '--ack', 'stream'], 0, "pay/p1 created\n", '');
+    says([@set, '--ack', 'stream'], 0, "pay/p1 set\n", '');
     says([@set, '-o', 'name'], 0, "pay/p1\n", '');
     says([@set, '-q'], 0, '', '');
     says(['get', 'pay', @on], 0, qr/\AINSTANCE +ADDRESS +STATUS +REASON +AGE\np1 +127\.0\.0\.1:8081 +UNKNOWN /, '');
@@ -80,7 +80,7 @@ subtest 'an instance from set to delete' => sub {
     is_deeply($filtered->{items}, [], 'a filter leaves the form of the list');
 
     says([@set, '--if-match', '7-0000000000000000'], 4, '', qr/\(stale_version\)\n.*current version is $instance->{version}/);
-    says([@set, '--if-match', $instance->{version}], 0, "pay/p1 updated\n", '');
+    says([@set, '--if-match', $instance->{version}], 0, "pay/p1 set\n", '');
     says(['report', 'pay/p1', 'unhealthy', '--reason', 'Maintenance', '--text', 'disk', '--ttl', '1h', @on],
         0, "pay/p1 reported\n", '');
     says(['get', 'pay/p1', '--no-headers', @on], 0, qr/\Ap1 .* UNHEALTHY +/, '');
@@ -97,10 +97,10 @@ subtest 'an instance from set to delete' => sub {
 
 subtest 'names that hold what paths are made of' => sub {
     my $service = 'outbound|80||a/b.svc%';
-    says(['set', "$service/i 1", '--address', '::1', '--port', '1', @on], 0, "$service/i 1 created\n", '');
+    says(['set', "$service/i 1", '--address', '::1', '--port', '1', @on], 0, "$service/i 1 set\n", '');
     says(['get', $service, '--service', '--no-headers', @on], 0, qr/\Ai 1 +\[::1\]:1 /, '');
     says(['get', "$service/i 1", '-o', 'name', @on], 0, "$service/i 1\n", '');
-    says(['set', 'pay/t1', '--tenant', 'acme', '--address', '127.0.0.1', '--port', '1', @on], 0, "pay/t1 created\n", '');
+    says(['set', 'pay/t1', '--tenant', 'acme', '--address', '127.0.0.1', '--port', '1', @on], 0, "pay/t1 set\n", '');
     says(['get', 'pay/t1', @on], 3, '', qr/not_found/);
     says(['get', 'pay/t1', '--tenant', 'acme', '-o', 'name', @on], 0, "pay/t1\n", '');
 };
