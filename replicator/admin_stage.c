@@ -127,8 +127,7 @@ int admin_stage_serve(struct daemon *daemon)
     log_event(LOG_INFO, "serve", log_text("node", daemon->config->node_id),
               log_text("listen", addresses.listen),
               log_text("probe_listen", addresses.probe_listen),
-              log_text("unix", daemon->config->admin_unix),
-              log_text("version", MESHPULSE_VERSION));
+              log_text("unix", daemon->config->admin_unix), log_text("version", MESHPULSE_VERSION));
     notify_send("READY=1");
     return 0;
 }

@@ -114,9 +114,12 @@ static enum node_stream_state node_state(const char *word)
     static const struct {
         const char *word;
         enum node_stream_state state;
-    } words[] = {{"live", NODE_STREAM_LIVE},         {"connecting", NODE_STREAM_CONNECTING},
-                 {"snapshot", NODE_STREAM_SNAPSHOT}, {"stale", NODE_STREAM_STALE},
-                 {"diverged", NODE_STREAM_DIVERGED}, {"fenced", NODE_STREAM_FENCED},
+    } words[] = {{"live", NODE_STREAM_LIVE},
+                 {"connecting", NODE_STREAM_CONNECTING},
+                 {"snapshot", NODE_STREAM_SNAPSHOT},
+                 {"stale", NODE_STREAM_STALE},
+                 {"diverged", NODE_STREAM_DIVERGED},
+                 {"fenced", NODE_STREAM_FENCED},
                  {"misconfigured", NODE_STREAM_MISCONFIGURED}};
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         if (strcmp(words[i].word, word) == 0) {
@@ -327,8 +330,8 @@ size_t board_partitions(struct board *board, struct backend_partition *ret_rows,
 size_t board_rejects(struct board *board, struct backend_reject *ret_rows, size_t cap)
 {
     lock(board);
-    size_t count = board->reject_count < BOARD_REJECTS_MAX ? board->reject_count
-                                                             : BOARD_REJECTS_MAX;
+    size_t count =
+        board->reject_count < BOARD_REJECTS_MAX ? board->reject_count : BOARD_REJECTS_MAX;
     for (size_t i = 0; i < count && i < cap; i++) {
         ret_rows[i] = board->rejects[(board->reject_count - 1 - i) % BOARD_REJECTS_MAX];
     }

@@ -28,11 +28,11 @@ static bool backend_ready(void *arg)
 
 // --- conditions, each a line of /readyz?verbose
 
-typedef bool (*condition_fn)(const struct daemon *daemon, const struct board_view *view, char *ret_detail,
-                             size_t cap);
+typedef bool (*condition_fn)(const struct daemon *daemon, const struct board_view *view,
+                             char *ret_detail, size_t cap);
 
-static bool is_replayed(const struct daemon *daemon, const struct board_view *view, char *ret_detail,
-                        size_t cap)
+static bool is_replayed(const struct daemon *daemon, const struct board_view *view,
+                        char *ret_detail, size_t cap)
 {
     (void)daemon;
     (void)snprintf(ret_detail, cap, "the map has not been read from the stream yet");
@@ -49,8 +49,8 @@ static bool is_not_stale_start(const struct daemon *daemon, const struct board_v
     return !view->stale_start;
 }
 
-static bool is_connected(const struct daemon *daemon, const struct board_view *view, char *ret_detail,
-                         size_t cap)
+static bool is_connected(const struct daemon *daemon, const struct board_view *view,
+                         char *ret_detail, size_t cap)
 {
     (void)daemon;
     (void)snprintf(ret_detail, cap, "%s: not connected%s%s", view->backend,
@@ -68,8 +68,8 @@ static bool is_safe_from_eviction(const struct daemon *daemon, const struct boar
     return !view->publishing_refused;
 }
 
-static bool is_not_fenced(const struct daemon *daemon, const struct board_view *view, char *ret_detail,
-                          size_t cap)
+static bool is_not_fenced(const struct daemon *daemon, const struct board_view *view,
+                          char *ret_detail, size_t cap)
 {
     (void)snprintf(ret_detail, cap,
                    "another node joined as %.60s (incarnation %" PRIu64
@@ -78,8 +78,8 @@ static bool is_not_fenced(const struct daemon *daemon, const struct board_view *
     return view->fenced_by == 0;
 }
 
-static bool is_configured(const struct daemon *daemon, const struct board_view *view, char *ret_detail,
-                          size_t cap)
+static bool is_configured(const struct daemon *daemon, const struct board_view *view,
+                          char *ret_detail, size_t cap)
 {
     (void)daemon;
     (void)snprintf(ret_detail, cap, "%s", view->misconfigured);
@@ -100,12 +100,9 @@ static size_t backend_conditions(void *arg, struct backend_condition *ret, size_
         const char *name;
         condition_fn holds;
     } rows[] = {
-        {"map-replayed", is_replayed},
-        {"stale-start", is_not_stale_start},
-        {"stream", is_connected},
-        {"eviction-policy", is_safe_from_eviction},
-        {"fenced", is_not_fenced},
-        {"misconfigured", is_configured},
+        {"map-replayed", is_replayed}, {"stale-start", is_not_stale_start},
+        {"stream", is_connected},      {"eviction-policy", is_safe_from_eviction},
+        {"fenced", is_not_fenced},     {"misconfigured", is_configured},
         {"digest", is_digest_equal},
     };
     const struct daemon *daemon = arg;

@@ -10,8 +10,8 @@
 
 #include <signal.h>
 
-#define LEAVE_MS 3000      // for what waits for the stream
-#define LEAVE_MIN_MS 100   // so that the withdrawal itself gets out
+#define LEAVE_MS 3000    // for what waits for the stream
+#define LEAVE_MIN_MS 100 // so that the withdrawal itself gets out
 #define LEAVE_LOOK_MS 20
 
 static void on_leave_timer(void *arg)

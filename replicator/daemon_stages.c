@@ -73,8 +73,8 @@ static void stop_map(struct daemon *daemon)
 
 static int start_board(struct daemon *daemon)
 {
-    enum err err = board_new(daemon->config->node_id, daemon->config->stream_partitions,
-                             &daemon->board);
+    enum err err =
+        board_new(daemon->config->node_id, daemon->config->stream_partitions, &daemon->board);
     if (err == ERR_OK) {
         board_ticked(daemon->board, clock_mono());
     }
@@ -103,11 +103,13 @@ static void find_local_addresses(struct daemon *daemon)
 {
     struct ifaddrs *all = NULL;
     if (getifaddrs(&all) != 0) {
-        log_event(LOG_WARN, "addresses", log_text("why", "the addresses of this host cannot be read"));
+        log_event(LOG_WARN, "addresses",
+                  log_text("why", "the addresses of this host cannot be read"));
         all = NULL;
     }
     uint32_t count = 0;
-    for (const struct ifaddrs *i = all; i != NULL && count < DAEMON_LOCAL_ADDRESSES_MAX; i = i->ifa_next) {
+    for (const struct ifaddrs *i = all; i != NULL && count < DAEMON_LOCAL_ADDRESSES_MAX;
+         i = i->ifa_next) {
         if (i->ifa_addr == NULL ||
             (i->ifa_addr->sa_family != AF_INET && i->ifa_addr->sa_family != AF_INET6)) {
             continue;

@@ -28,20 +28,20 @@ struct daemon_writes {
     struct driver *driver;
     struct loop *loop;
     struct write_queue *queue;
-    struct loop_task *drain; // of the daemon, which outlives the loop: it may be queued at the end
+    struct loop_task *drain;  // of the daemon, which outlives the loop: it may be queued at the end
     struct loop_timer *timer; // of the first answer that is held back
-    struct job *held, **held_end; // all wait equally long, so the first is due first
+    struct job *held, **held_end;             // all wait equally long, so the first is due first
     uint64_t refused[WRITE_QUEUE_PRIORITIES]; // as counted so far
 };
 
 // --- answers
 
 static const enum backend_outcome from_core[] = {
-    [CORE_APPLIED] = BACKEND_APPLIED,         [CORE_ACCEPTED] = BACKEND_ACCEPTED,
-    [CORE_SAME] = BACKEND_SAME,               [CORE_NOT_FOUND] = BACKEND_NOT_FOUND,
-    [CORE_STALE] = BACKEND_STALE,             [CORE_CONFLICT] = BACKEND_CONFLICT,
-    [CORE_REFUSED] = BACKEND_QUEUE_FULL,      [CORE_NOT_READY] = BACKEND_NOT_READY,
-    [CORE_FENCED] = BACKEND_FENCED,           [CORE_UNAVAILABLE] = BACKEND_UNAVAILABLE,
+    [CORE_APPLIED] = BACKEND_APPLIED,    [CORE_ACCEPTED] = BACKEND_ACCEPTED,
+    [CORE_SAME] = BACKEND_SAME,          [CORE_NOT_FOUND] = BACKEND_NOT_FOUND,
+    [CORE_STALE] = BACKEND_STALE,        [CORE_CONFLICT] = BACKEND_CONFLICT,
+    [CORE_REFUSED] = BACKEND_QUEUE_FULL, [CORE_NOT_READY] = BACKEND_NOT_READY,
+    [CORE_FENCED] = BACKEND_FENCED,      [CORE_UNAVAILABLE] = BACKEND_UNAVAILABLE,
     [CORE_UNKNOWN] = BACKEND_UNKNOWN,
 };
 
@@ -163,7 +163,8 @@ static enum err submit(struct daemon_writes *writes, const struct backend_write 
         .precondition = queue_preconditions[write->precondition],
         .version = write->version,
         // An operator's drain must get through when everything else is too much.
-        .priority = write->patch->record.kind == KEY_OVERRIDE ? WRITE_QUEUE_OPERATOR : WRITE_QUEUE_API,
+        .priority =
+            write->patch->record.kind == KEY_OVERRIDE ? WRITE_QUEUE_OPERATOR : WRITE_QUEUE_API,
         .ack_stream = write->ack_stream,
         .done = on_queue_done,
         .arg = job,

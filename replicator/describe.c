@@ -101,8 +101,7 @@ static struct span find_observer(struct describe *describe, const struct core_lo
     struct span service = key_service_prefix(log->key);
     struct span found = SPAN_NONE;
     int64_t newest = INT64_MIN;
-    size_t count =
-        map_service_keys(describe->map, service, log->key, keys, OBSERVERS_LOOKED_AT);
+    size_t count = map_service_keys(describe->map, service, log->key, keys, OBSERVERS_LOOKED_AT);
     for (size_t i = 0; i < count; i++) {
         struct key key;
         struct record record;
@@ -172,8 +171,7 @@ static void rejected(struct describe *describe, const struct core_log *log, stru
     struct backend_reject reject = {.at_ms = now.wall.ms, .partition = log->partition};
     (void)snprintf(reject.position, sizeof(reject.position), "%" PRIu64 "-%" PRIu64, log->id.ms,
                    log->id.seq);
-    (void)snprintf(reject.reason, sizeof(reject.reason), "%.*s", (int)log->text.len,
-                   log->text.ptr);
+    (void)snprintf(reject.reason, sizeof(reject.reason), "%.*s", (int)log->text.len, log->text.ptr);
     escape(log->key, reject.key, sizeof(reject.key));
     size_t head = log->value.len < HEAD_BYTES ? log->value.len : HEAD_BYTES;
     reject.head[text_hex_format(log->value.ptr, head, reject.head)] = '\0';
@@ -191,8 +189,7 @@ static void rejected(struct describe *describe, const struct core_log *log, stru
 }
 
 // A server that is away says so at every attempt; the log says it once.
-static void stream_said(struct describe *describe, const struct core_log *log,
-                        struct core_time now)
+static void stream_said(struct describe *describe, const struct core_log *log, struct core_time now)
 {
     (void)now;
     char text[sizeof(describe->stream_text)];
@@ -325,8 +322,7 @@ static void ready(struct describe *describe, const struct core_log *log, struct 
     log_event(LOG_INFO, "ready", log_str("node", describe->node_id));
 }
 
-static void stale_start(struct describe *describe, const struct core_log *log,
-                        struct core_time now)
+static void stale_start(struct describe *describe, const struct core_log *log, struct core_time now)
 {
     (void)log;
     (void)now;
@@ -366,8 +362,7 @@ static const describe_fn rows[] = {
     [CORE_LOG_REFUSED] = refused,
 };
 
-void describe_decision(struct describe *describe, const struct core_log *log,
-                       struct core_time now)
+void describe_decision(struct describe *describe, const struct core_log *log, struct core_time now)
 {
     ASSERT((size_t)log->what < sizeof(rows) / sizeof(rows[0]) && rows[log->what] != NULL);
     rows[log->what](describe, log, now);

@@ -29,5 +29,4 @@ struct describe {
 
 void describe_init(struct describe *describe, const struct map *map, struct board *board,
                    struct span node_id);
-void describe_decision(struct describe *describe, const struct core_log *log,
-                       struct core_time now);
+void describe_decision(struct describe *describe, const struct core_log *log, struct core_time now);

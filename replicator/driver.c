@@ -46,15 +46,15 @@ struct driver {
     uint32_t partitions;
     struct core_time now; // of the step that runs
     bool stepping;
-    bool news;            // the board is to be published after this step
+    bool news; // the board is to be published after this step
     bool was_ready, was_warm;
     struct mono published;
     uint64_t fenced_by;
     char misconfigured[160];
     struct mono put_at[STREAM_PARTITIONS_MAX]; // when the put in flight was sent
     struct op *ops;
-    uint32_t free_op;                // place + 1
-    uint32_t first_done, last_done;  // finished in this step, place + 1
+    uint32_t free_op;               // place + 1
+    uint32_t first_done, last_done; // finished in this step, place + 1
     struct describe describe;
     struct meter meter;
 };
@@ -199,11 +199,11 @@ static void on_action(void *arg, const struct core_action *action)
 static void publish(struct driver *driver)
 {
     const struct board_source source = {.core = driver->core,
-                                         .stream = driver->stream,
-                                         .map = driver->map,
-                                         .zone = driver->zone,
-                                         .fenced_by = driver->fenced_by,
-                                         .misconfigured = driver->misconfigured};
+                                        .stream = driver->stream,
+                                        .map = driver->map,
+                                        .zone = driver->zone,
+                                        .fenced_by = driver->fenced_by,
+                                        .misconfigured = driver->misconfigured};
     board_publish(driver->board, &source);
     driver->news = false;
     driver->published = driver->now.mono;
@@ -368,7 +368,8 @@ enum err driver_new(const struct driver_options *options, struct driver **ret_dr
     if (loop_timer_new(options->loop, on_tick, driver, &driver->tick) != ERR_OK) {
         goto free_memory;
     }
-    driver->core = core_init(driver->arena, ARENA_LEN, options->core, options->map, on_action, driver);
+    driver->core =
+        core_init(driver->arena, ARENA_LEN, options->core, options->map, on_action, driver);
     if (driver->core == NULL) {
         goto free_timer;
     }

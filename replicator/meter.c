@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#define WRITER_SHIFT 24        // below it stands the attempt
+#define WRITER_SHIFT 24 // below it stands the attempt
 #define PEERS_READ_EVERY_MS 1000
 
 void meter_init(struct meter *meter, const struct core *core, const struct map *map,
@@ -38,8 +38,8 @@ static void read_peers(struct meter *meter)
         struct span id = span_str(meter->nodes[i].id);
         uint64_t writer40 = version_writer(id, 0) >> WRITER_SHIFT;
         if (find_peer(meter, writer40) == NULL) {
-            meter->peers[meter->peer_count++] = (struct meter_peer){
-                writer40, metric_series(METRIC_EVENTS_CONSUMED, id, SPAN_NONE)};
+            meter->peers[meter->peer_count++] =
+                (struct meter_peer){writer40, metric_series(METRIC_EVENTS_CONSUMED, id, SPAN_NONE)};
         }
     }
 }

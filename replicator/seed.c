@@ -95,8 +95,8 @@ void seed_write(const struct seed *seed, struct driver *driver)
     for (uint32_t i = 0; i < seed->count; i++) {
         const struct config_service *service = seed->rows[i].service;
         // The policy first: it says whether the instances are for the mesh at all.
-        const struct patch patch = {
-            .op = PATCH_PUT, .record = {.kind = KEY_POLICY, .policy = service->policy}};
+        const struct patch patch = {.op = PATCH_PUT,
+                                    .record = {.kind = KEY_POLICY, .policy = service->policy}};
         write_record(driver, key_span(&seed->rows[i].key), &patch);
         for (uint32_t j = 0; j < service->instance_count; j++) {
             write_instance(driver, service, &service->instances[j]);
@@ -129,8 +129,20 @@ static bool is_leftover(struct map_copy *copy, const struct map *map,
            record.registration.source == SOURCE_CONFIG;
 }
 
-static void clean_service(const struct seed_row *row, struct driver *driver,
-                          const struct map *map, struct map_copy *copy)
+static void delete_leftover(struct driver *driver, struct span bytes)
+{
+    struct key key;
+    const struct patch gone = {.op = PATCH_DELETE, .record = {.kind = KEY_REGISTRATION}};
+    if (key_parse(bytes, &key) == ERR_OK) {
+        log_event(LOG_INFO, "delete", log_str("service", key.service),
+                  log_str("instance", key.instance),
+                  log_text("why", "the file no longer lists it"));
+        write_record(driver, bytes, &gone);
+    }
+}
+
+static void clean_service(const struct seed_row *row, struct driver *driver, const struct map *map,
+                          struct map_copy *copy)
 {
     struct key_bytes keys[KEYS_PAGE];
     struct key_bytes after = {.len = 0};
@@ -138,19 +150,10 @@ static void clean_service(const struct seed_row *row, struct driver *driver,
     do {
         count = map_service_keys(map, key_span(&row->key), key_span(&after), keys, KEYS_PAGE);
         for (size_t i = 0; i < count; i++) {
-            struct span bytes = key_span(&keys[i]);
-            struct key key;
-            if (is_leftover(copy, map, row->service, bytes) && key_parse(bytes, &key) == ERR_OK) {
-                log_event(LOG_INFO, "delete", log_str("service", key.service),
-                          log_str("instance", key.instance),
-                          log_text("why", "the file no longer lists it"));
-                const struct patch gone = {.op = PATCH_DELETE,
-                                           .record = {.kind = KEY_REGISTRATION}};
-                write_record(driver, bytes, &gone);
+            if (is_leftover(copy, map, row->service, key_span(&keys[i]))) {
+                delete_leftover(driver, key_span(&keys[i]));
             }
-        }
-        if (count > 0) {
-            after = keys[count - 1];
+            after = keys[i];
         }
     } while (count == KEYS_PAGE);
 }

@@ -44,7 +44,8 @@ static void fake_probe(struct stream *stream, uint32_t partition, struct stream_
     (void)id;
 }
 
-static void fake_read(struct stream *stream, uint32_t partition, struct stream_id after, bool catching_up)
+static void fake_read(struct stream *stream, uint32_t partition, struct stream_id after,
+                      bool catching_up)
 {
     (void)stream;
     (void)partition;
@@ -68,7 +69,8 @@ static void fake_put(struct stream *stream, uint32_t partition, const struct str
     of(stream)->puts++;
 }
 
-static void fake_beat(struct stream *stream, struct span name, struct span payload, int64_t lease_ms)
+static void fake_beat(struct stream *stream, struct span name, struct span payload,
+                      int64_t lease_ms)
 {
     (void)name;
     (void)payload;
@@ -183,9 +185,8 @@ struct key_bytes fixture_key(const char *id)
 
 struct patch fixture_patch(uint32_t port)
 {
-    return (struct patch){.op = PATCH_PUT,
-                          .record = {.kind = KEY_REGISTRATION,
-                                     .registration = {.address = SPAN_LIT("127.0.0.1"),
-                                                      .port = port,
-                                                      .weight = 1}}};
+    return (struct patch){
+        .op = PATCH_PUT,
+        .record = {.kind = KEY_REGISTRATION,
+                   .registration = {.address = SPAN_LIT("127.0.0.1"), .port = port, .weight = 1}}};
 }

@@ -105,9 +105,9 @@ TEST(a_change_of_health_is_one_line_that_names_the_observer)
     say(said, &log, 1);
     CHECK(strstr(lines(said), "Z info health service=pay instance=pay-1 from=HEALTHY to=UNHEALTHY "
                               "reason=ConnectRefused observer=a\n") != NULL);
-    CHECK_EQ((int)metric_value(METRIC_HEALTH_TRANSITIONS, SPAN_LIT("HEALTHY"),
-                               SPAN_LIT("UNHEALTHY")),
-             1);
+    CHECK_EQ(
+        (int)metric_value(METRIC_HEALTH_TRANSITIONS, SPAN_LIT("HEALTHY"), SPAN_LIT("UNHEALTHY")),
+        1);
     said_fini(said);
     free(said);
 }
