@@ -63,7 +63,9 @@ static int64_t now_ms(const struct demo *demo)
 static void end(struct demo *demo)
 {
     demo->state = DEMO_ENDED;
-    loop_stop(demo->loop);
+    if (demo->loop != NULL) {
+        loop_stop(demo->loop);
+    }
 }
 
 static void fail(struct demo *demo, const char *text)
