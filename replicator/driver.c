@@ -49,6 +49,7 @@ struct driver {
     bool news; // the board is to be published after this step
     bool was_ready, was_warm;
     struct mono published;
+    struct mono tick_due;
     uint64_t fenced_by;
     char misconfigured[160];
     struct mono put_at[STREAM_PARTITIONS_MAX]; // when the put in flight was sent
@@ -242,7 +243,12 @@ static void step(struct driver *driver, const struct core_event *event)
 static void on_tick(void *arg)
 {
     struct driver *driver = arg;
-    loop_timer_set_ms(driver->tick, TICK_MS);
+    struct mono now = loop_now(driver->loop);
+    if (driver->tick_due.us != 0) {
+        metric_time(METRIC_LOOP_LAG, (uint64_t)(now.us - driver->tick_due.us));
+    }
+    driver->tick_due = mono_add_ms(now, TICK_MS);
+    loop_timer_set(driver->tick, driver->tick_due);
     const struct core_event event = {.type = CORE_EV_TICK};
     step(driver, &event);
     board_ticked(driver->board, driver->now.mono);

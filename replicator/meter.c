@@ -8,6 +8,7 @@
 
 #define WRITER_SHIFT 24 // below it stands the attempt
 #define PEERS_READ_EVERY_MS 1000
+#define SLOW_REFRESH 8 // refreshes from one walk over all services to the next
 
 void meter_init(struct meter *meter, const struct core *core, const struct map *map,
                 struct span node_id)
@@ -33,7 +34,7 @@ static struct metric_series *find_peer(const struct meter *meter, uint64_t write
 
 static void read_peers(struct meter *meter)
 {
-    size_t count = core_get_nodes(meter->core, meter->nodes, METER_PEERS_MAX);
+    size_t count = core_get_nodes(meter->core, meter->nodes, METER_NODES_MAX);
     for (size_t i = 0; i < count && meter->peer_count < METER_PEERS_MAX; i++) {
         struct span id = span_str(meter->nodes[i].id);
         uint64_t writer40 = version_writer(id, 0) >> WRITER_SHIFT;
@@ -153,6 +154,42 @@ static void show_map(const struct meter *meter)
     }
 }
 
+struct service_count {
+    uint64_t all, guarded;
+};
+
+static bool count_service(void *arg, const struct map_service *service)
+{
+    struct service_count *count = arg;
+    count->all++;
+    count->guarded += service->guarded > 0;
+    return true;
+}
+
+static void show_services(const struct meter *meter)
+{
+    struct service_count count = {0, 0};
+    map_services(meter->map, SPAN_NONE, count_service, &count);
+    metric_gauge(METRIC_SERVICES, (double)count.all);
+    metric_gauge(METRIC_GUARDED_SERVICES, (double)count.guarded);
+}
+
+static void show_peers(struct meter *meter)
+{
+    uint32_t live = 0;
+    uint32_t lapsed = 0;
+    size_t count = core_get_nodes(meter->core, meter->nodes, METER_NODES_MAX);
+    for (size_t i = 0; i < count; i++) {
+        struct span id = span_str(meter->nodes[i].id);
+        if (version_writer(id, 0) >> WRITER_SHIFT != meter->own_writer40) {
+            live += meter->nodes[i].up;
+            lapsed += !meter->nodes[i].up;
+        }
+    }
+    metric_gauge1(METRIC_PEERS, SPAN_LIT("live"), live);
+    metric_gauge1(METRIC_PEERS, SPAN_LIT("lapsed"), lapsed);
+}
+
 static void show_stream(struct meter *meter, const struct stream *stream)
 {
     struct stream_info info;
@@ -169,6 +206,10 @@ void meter_refresh(struct meter *meter, const struct stream *stream, uint32_t pa
     show_map(meter);
     if (stream != NULL) {
         show_stream(meter, stream);
+    }
+    if (meter->refreshes++ % SLOW_REFRESH == 0) {
+        show_services(meter);
+        show_peers(meter);
     }
     uint64_t dropped = log_dropped();
     metric_count(METRIC_LOG_DROPPED, dropped - meter->log_dropped);

@@ -12,7 +12,8 @@
 
 #include <stdint.h>
 
-#define METER_PEERS_MAX 64
+#define METER_PEERS_MAX 64   // named in the metric of what was read
+#define METER_NODES_MAX 1024 // counted
 
 struct metric_series;
 
@@ -28,12 +29,13 @@ struct meter {
     uint64_t totals[CORE_COUNTER_COUNT]; // as counted so far
     uint64_t reconnects;
     uint64_t log_dropped;
+    uint64_t refreshes;
     int64_t server_ms; // of the last heartbeat; 0 = none yet
     struct mono server_at;
     struct meter_peer peers[METER_PEERS_MAX];
     uint32_t peer_count;
     struct mono peers_read;
-    struct core_node_view nodes[METER_PEERS_MAX]; // scratch
+    struct core_node_view nodes[METER_NODES_MAX]; // scratch
 };
 
 void meter_init(struct meter *meter, const struct core *core, const struct map *map,
