@@ -257,7 +257,7 @@ void flight_build(struct core *core, uint32_t partition)
             break;
         }
         if (enter_slot(core, session, slot)) {
-            outbox_close(core, slot, CORE_ACCEPTED);
+            outbox_close(core, slot, outbox_is_orphan(slot) ? CORE_NOT_FOUND : CORE_SAME);
         }
     }
     flight->active = flight->count > 0;

@@ -284,6 +284,13 @@ enum patch_result outbox_offer(const struct slot *slot, struct outbox_applied *r
     return patch_apply(&a->waiting, a->base_present ? &a->base : NULL, &a->out);
 }
 
+bool outbox_is_orphan(const struct slot *slot)
+{
+    struct outbox_applied applied;
+    return outbox_offer(slot, &applied) == PATCH_SAME && slot->waiting.ptr != NULL &&
+           applied.waiting.op == PATCH_MERGE && !applied.base_present;
+}
+
 static void release(struct core *core, struct slot *slot)
 {
     bytes_clear(core, &slot->base);

@@ -46,6 +46,9 @@ struct outbox_applied {
 };
 enum patch_result outbox_offer(const struct slot *slot, struct outbox_applied *ret_applied);
 
+// Does what waits want to change a record that is not there any more?  (A delete has its wish.)
+bool outbox_is_orphan(const struct slot *slot);
+
 // Answers who still waits with `outcome` and closes the slot; shows the bare base.
 void outbox_close(struct core *core, struct slot *slot, enum core_outcome outcome);
 // Closes every slot (fenced): callers are told `outcome`.

@@ -305,7 +305,8 @@ void presence_tick(struct core *core)
         core->rise_again = false;
         node_write(core, core->options.node_id, true);
     }
-    if (!core->beating && !core->leaving && !core->misconfigured &&
+    // A fenced node does not beat: the name is another's, whose lapse must be seen.
+    if (!core->beating && !core->leaving && !core->misconfigured && !core->fenced &&
         mono_reached(core->now.mono, core->next_beat)) {
         beat(core);
     }

@@ -112,7 +112,8 @@ static bool may_be_gone(const struct history *history, const struct history_op *
 {
     for (uint64_t i = 1; i < history->count; i++) {
         const struct history_op *other = &history->ops[i];
-        if (other->remove && other->instance == op->instance && other->end >= op->start &&
+        if (other->remove && other->instance == op->instance &&
+            (history->forked || other->end >= op->start) &&
             other->outcome != CORE_STALE && other->outcome != CORE_NOT_FOUND) {
             return true;
         }
@@ -130,7 +131,7 @@ static bool judge_op(const struct history *history, uint64_t number, uint64_t la
     } else if (!is_acknowledged(op)) {
         return false;
     } else if (op->remove) {
-        if (last == 0 || final->end >= op->start) {
+        if (history->forked || last == 0 || final->end >= op->start) {
             return false;
         }
         ret_fault->promise = "a deleted instance stays deleted";
@@ -139,7 +140,7 @@ static bool judge_op(const struct history *history, uint64_t number, uint64_t la
             return false;
         }
         ret_fault->promise = "no acknowledged write is lost";
-    } else if (last != number && final->decided && !final->orphaned && final->end < op->start) {
+    } else if (!history->forked && last != number && final->decided && !final->orphaned && final->end < op->start) {
         ret_fault->promise = "no acknowledged write is undone by an older one";
     } else {
         return false;

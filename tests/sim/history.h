@@ -19,6 +19,9 @@ struct history_op {
 };
 
 struct history {
+    // The server may have gone back while a holder was cut off: then the greater version wins, whichever was
+    // written first (the documented remainder), and only that something acknowledged remains is judged.
+    bool forked;
     struct history_op *ops; // by number; 0 is nobody
     uint64_t count;
     // The greatest version seen of each key on each node.
