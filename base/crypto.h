@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The few primitives that secrets need: SHA-256, HMAC, comparison in constant time, random bytes.
+// The few primitives that secrets need: SHA-256, HMAC, comparison in constant time.  Random bytes:
+// base/random.h.
 // Not for hash tables (base/siphash.h) nor for digests of records.
 // Any thread.
 #pragma once
@@ -22,5 +23,3 @@ enum err crypto_hmac_sha256(struct span key, struct span data,
 // Equal bytes?  The time depends on the lengths only.
 bool crypto_equal(struct span a, struct span b);
 
-// From the kernel's generator.  ERR_IO: it has none.
-enum err crypto_random(void *ret_bytes, size_t len) MUST_USE;

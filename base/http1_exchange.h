@@ -57,7 +57,7 @@ void http1_exchange_on_cancel(struct http1_exchange *exchange, void (*fn)(void *
 struct http1_response {
     unsigned status;
     const char *content_type; // NULL: none
-    const struct http1_header *headers; // more of them; names and values must be clean (asserted)
+    const struct http1_header *headers; // more of them; control bytes in a value go out as "?"
     size_t header_count;
     struct span body;         // not sent in answer to HEAD, nor with 204 and 304; its length is
     bool close;               // end the connection after it

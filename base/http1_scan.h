@@ -40,6 +40,7 @@ struct http1_scan {
     uint32_t start;        // of the request line: 0, or 2 after a leading CRLF
     uint32_t method_len;
     uint32_t target_start, target_len;
+    uint32_t version_len;  // bytes of "HTTP/1.x" seen
     bool version_0;        // HTTP/1.0
     enum http1_problem problem;
     const char *text;      // of a refusal: a literal

@@ -33,7 +33,7 @@ struct http1_server_options {
     http1_answered_fn answered;   // may be NULL
     void *arg;
     uint32_t connections_max;     // of all listeners [1024]
-    uint32_t connections_reserved;// of these only for unix sockets [32]
+    uint32_t connections_reserved;// beside these, for unix sockets only [32]
     int64_t header_ms;            // for the header section: from its first byte; of the first request
                                   // from accepting [5 s]
     int64_t body_ms;              // for the body [10 s]

@@ -88,11 +88,13 @@ bool loop_timer_armed(const struct loop_timer *timer);
 enum loop_interest { LOOP_READ = 1, LOOP_WRITE = 2 };
 
 struct loop_watch;
-typedef void (*loop_watch_fn)(void *arg, int fd, unsigned ready); // ready: enum loop_interest
+struct loop_watcher { // who is told; copied
+    void (*fn)(void *arg, int fd, unsigned ready); // ready: enum loop_interest
+    void *arg;
+};
 
-// Watches for nothing yet.  The descriptor stays the caller's and must outlive the watch.
-// ERR_NOMEM.
-enum err loop_watch_new(struct loop *loop, int fd, loop_watch_fn fn, void *arg,
+// Watches for nothing yet.  The descriptor stays the caller's and must outlive the watch.  ERR_NOMEM.
+enum err loop_watch_new(struct loop *loop, int fd, const struct loop_watcher *watcher,
                         struct loop_watch **ret_watch) MUST_USE;
 // Before the descriptor is closed.  Accepts NULL.
 void loop_watch_free(struct loop_watch *watch);

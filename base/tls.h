@@ -42,6 +42,9 @@ bool tls_context_is_server(const struct tls_context *context);
 // One side of a stream.  `name`: to verify and to send as SNI; NULL: neither.  ERR_NOMEM, ERR_TLS.
 enum err tls_session_new(struct tls_context *context, const char *name,
                          struct ssl_st **ret_session) MUST_USE;
+void tls_session_free(struct ssl_st *session); // accepts NULL
+// Sends close_notify.
+void tls_session_finish(struct ssl_st *session);
 // Why it failed: the verification's result, else `code` from OpenSSL's queue, else "".
 void tls_session_text(const struct ssl_st *session, unsigned long code,
                       char ret_text[TLS_TEXT_LEN]);

@@ -1,0 +1,691 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/conn.h"
+
+#include "base/assert.h"
+#include "base/loop.h"
+#include "base/socket.h"
+#include "base/tls.h"
+
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/bufferevent_ssl.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define IN_MAX_DEFAULT 65536
+#define OUT_MAX_DEFAULT 1048576
+#define OPEN_MS_DEFAULT 5000
+#define TEXT_LEN TLS_TEXT_LEN
+
+enum conn_state {
+    CONN_CONNECTING, // TCP or unix connect under way
+    CONN_HANDSHAKE,  // TLS
+    CONN_OPENING,    // usable; on_open is due
+    CONN_OPEN,
+    CONN_FLUSH,      // conn_finish: output is being sent
+    CONN_DRAIN,      // our end is sent; input is thrown away until theirs comes
+    CONN_OVER        // on_close has been called, or is due (`over_due`)
+};
+
+struct conn {
+    struct loop *loop;
+    struct conn_options options;
+    enum conn_state state;
+    int fd; // -1 once the bufferevent owns it
+    struct loop_watch *watch; // while connecting
+    struct bufferevent *bev;  // from HANDSHAKE on
+    struct evbuffer_cb_entry *out_entry;
+    struct ssl_st *session; // owned by the bufferevent
+    struct loop_timer *timer;
+    struct address peer;
+    bool paused;
+    bool eof;      // the peer has sent its last byte
+    bool over_due; // on_close must still be called
+    bool closed;   // conn_close was called: free at the end of the callback
+    unsigned depth; // callbacks under way
+    enum err over_err;
+    char over_text[TEXT_LEN];
+    struct mono armed_at;      // of the timer; looked at only when it is armed
+    struct mono open_by;       // until OPEN
+    struct mono deadline;      // of conn_set_deadline or of the drain
+    const char *deadline_text; // NULL: none
+    struct mono active_at;     // last byte either way
+    struct mono progress_at;   // since when the output that waits has not moved
+    size_t drain_left;
+    int64_t drain_ms;
+};
+
+static void destroy(struct conn *conn)
+{
+    if (conn->bev != NULL) {
+        evbuffer_remove_cb_entry(bufferevent_get_output(conn->bev), conn->out_entry);
+        bufferevent_setcb(conn->bev, NULL, NULL, NULL, NULL);
+        bufferevent_disable(conn->bev, EV_READ | EV_WRITE);
+        bufferevent_free(conn->bev); // closes the descriptor at the end of this turn of the loop
+    }
+    loop_watch_free(conn->watch);
+    if (conn->fd >= 0) {
+        close(conn->fd);
+    }
+    loop_timer_free(conn->timer);
+    tls_context_free(conn->options.tls);
+    free(conn);
+}
+
+static void enter(struct conn *conn)
+{
+    conn->depth++;
+}
+
+static void leave(struct conn *conn)
+{
+    ASSERT(conn->depth > 0);
+    conn->depth--;
+    if (conn->depth == 0 && conn->closed) {
+        destroy(conn);
+    }
+}
+
+// --- deadlines: one timer for the earliest of them
+
+static void earliest(struct mono *at, struct mono other)
+{
+    if (other.us < at->us) {
+        *at = other;
+    }
+}
+
+static struct mono next_deadline(const struct conn *conn)
+{
+    struct mono at = {INT64_MAX};
+    if (conn->over_due || conn->state == CONN_OPENING) {
+        return (struct mono){0};
+    }
+    if (conn->state == CONN_OVER) {
+        return at;
+    }
+    if (conn->state < CONN_OPENING) {
+        earliest(&at, conn->open_by);
+    }
+    if (conn->deadline_text != NULL) {
+        earliest(&at, conn->deadline);
+    }
+    if (conn->options.idle_ms > 0 && conn->state == CONN_OPEN) {
+        earliest(&at, mono_add_ms(conn->active_at, conn->options.idle_ms));
+    }
+    if (conn->options.write_ms > 0 && conn_out_len(conn) > 0) {
+        earliest(&at, mono_add_ms(conn->progress_at, conn->options.write_ms));
+    }
+    return at;
+}
+
+// A timer that stands earlier than needed is left: it looks again when it fires.  So a stream that is
+// busy does not move its timer with every byte.
+static void rearm(struct conn *conn)
+{
+    struct mono at = next_deadline(conn);
+    if (loop_timer_armed(conn->timer) && conn->armed_at.us <= at.us) {
+        return;
+    }
+    if (at.us != INT64_MAX) {
+        conn->armed_at = at;
+        loop_timer_set(conn->timer, at);
+    }
+}
+
+// --- the end
+
+static void stop_io(struct conn *conn)
+{
+    loop_watch_free(conn->watch);
+    conn->watch = NULL;
+    if (conn->bev != NULL) {
+        bufferevent_disable(conn->bev, EV_READ | EV_WRITE);
+    }
+}
+
+// Calls on_close; only from a callback of the loop.
+static void end_now(struct conn *conn, enum err err, const char *text)
+{
+    if (conn->state == CONN_OVER && !conn->over_due) {
+        return;
+    }
+    conn->state = CONN_OVER;
+    conn->over_due = false;
+    stop_io(conn);
+    if (!conn->closed) {
+        conn->options.handlers->on_close(conn->options.arg, err, text);
+    }
+}
+
+// The same from inside a call of the user: on_close comes with the next turn of the loop.
+static void end_soon(struct conn *conn, enum err err, const char *text)
+{
+    ASSERT(conn->state != CONN_OVER);
+    conn->state = CONN_OVER;
+    conn->over_due = true;
+    conn->over_err = err;
+    (void)snprintf(conn->over_text, sizeof(conn->over_text), "%s", text);
+    stop_io(conn);
+    rearm(conn);
+}
+
+static void end_errno(struct conn *conn, int errno_value)
+{
+    char text[TEXT_LEN];
+    end_now(conn, socket_err(errno_value), strerror_r(errno_value, text, sizeof(text)));
+}
+
+// --- conn_finish
+
+static void send_fin(struct conn *conn)
+{
+    if (conn->session != NULL) {
+        tls_session_finish(conn->session);
+    }
+    (void)shutdown(bufferevent_getfd(conn->bev), SHUT_WR);
+}
+
+// True: everything is sent and nothing more is to be waited for.
+static bool begin_drain(struct conn *conn)
+{
+    conn->state = CONN_DRAIN;
+    send_fin(conn);
+    struct evbuffer *in = bufferevent_get_input(conn->bev);
+    size_t waiting = evbuffer_get_length(in);
+    (void)evbuffer_drain(in, waiting);
+    if (conn->eof || conn->drain_ms <= 0 || waiting >= conn->drain_left) {
+        return true;
+    }
+    conn->drain_left -= waiting;
+    conn->deadline = mono_add_ms(loop_now(conn->loop), conn->drain_ms);
+    conn->deadline_text = "drained";
+    bufferevent_setwatermark(conn->bev, EV_READ, 0, 16384);
+    bufferevent_enable(conn->bev, EV_READ);
+    return false;
+}
+
+void conn_finish(struct conn *conn, size_t drain_len, int64_t drain_ms)
+{
+    ASSERT_ON_LOOP(conn->loop);
+    if (conn->state >= CONN_FLUSH) {
+        return;
+    }
+    conn->drain_left = drain_len;
+    conn->drain_ms = drain_ms;
+    if (conn->state < CONN_OPENING) {
+        end_soon(conn, ERR_OK, "");
+        return;
+    }
+    conn->state = CONN_FLUSH;
+    conn->deadline_text = NULL;
+    bufferevent_disable(conn->bev, EV_READ);
+    if (conn_out_len(conn) == 0 && begin_drain(conn)) {
+        end_soon(conn, ERR_OK, "");
+        return;
+    }
+    rearm(conn);
+}
+
+// --- what the bufferevent says
+
+static void on_read(struct bufferevent *bev, void *arg)
+{
+    struct conn *conn = arg;
+    conn->active_at = loop_now(conn->loop);
+    enter(conn);
+    if (conn->state == CONN_DRAIN) {
+        struct evbuffer *in = bufferevent_get_input(bev);
+        size_t len = evbuffer_get_length(in);
+        (void)evbuffer_drain(in, len);
+        conn->drain_left -= len < conn->drain_left ? len : conn->drain_left;
+        if (conn->drain_left == 0) {
+            end_now(conn, ERR_OK, "");
+        }
+    } else if (conn->state == CONN_OPEN && !conn->paused && conn_in_len(conn) > 0 &&
+               conn->options.handlers->on_data != NULL) {
+        conn->options.handlers->on_data(conn->options.arg);
+    }
+    leave(conn);
+}
+
+static void on_write(struct bufferevent *bev, void *arg)
+{
+    (void)bev;
+    struct conn *conn = arg;
+    enter(conn);
+    if (conn->state == CONN_FLUSH) {
+        if (conn_out_len(conn) == 0 && begin_drain(conn)) {
+            end_now(conn, ERR_OK, "");
+        } else {
+            rearm(conn);
+        }
+    } else if (conn->state == CONN_OPEN && conn_out_len(conn) <= conn->options.out_low &&
+               conn->options.handlers->on_drain != NULL) {
+        conn->options.handlers->on_drain(conn->options.arg);
+    }
+    leave(conn);
+}
+
+static void on_out_change(struct evbuffer *out, const struct evbuffer_cb_info *info, void *arg)
+{
+    (void)out;
+    struct conn *conn = arg;
+    if (info->n_deleted > 0 || info->orig_size == 0) {
+        conn->active_at = loop_now(conn->loop);
+        conn->progress_at = conn->active_at;
+    }
+}
+
+static void opened(struct conn *conn)
+{
+    conn->state = CONN_OPEN;
+    conn->active_at = loop_now(conn->loop);
+    bufferevent_setwatermark(conn->bev, EV_WRITE, conn->options.out_low, 0);
+    bufferevent_setwatermark(conn->bev, EV_READ, 0, conn->options.in_max);
+    if (!conn->paused) {
+        bufferevent_enable(conn->bev, EV_READ);
+    }
+    bufferevent_enable(conn->bev, EV_WRITE);
+    if (conn->options.handlers->on_open != NULL) {
+        conn->options.handlers->on_open(conn->options.arg);
+    }
+}
+
+static void ended_by_peer(struct conn *conn)
+{
+    conn->eof = true;
+    if (conn->state == CONN_DRAIN) {
+        end_now(conn, ERR_OK, "");
+    } else if (conn->state == CONN_OPEN && conn->options.handlers->on_eof != NULL) {
+        conn->options.handlers->on_eof(conn->options.arg);
+    } else if (conn->state != CONN_FLUSH) {
+        end_now(conn, conn->state == CONN_HANDSHAKE ? ERR_TLS : ERR_CLOSED,
+                conn->state == CONN_HANDSHAKE ? "closed by the peer during the handshake"
+                                              : "closed by the peer");
+    }
+}
+
+static void failed(struct conn *conn, int errno_value)
+{
+    if (conn->state == CONN_DRAIN) {
+        end_now(conn, ERR_OK, ""); // a reset after everything was sent
+        return;
+    }
+    unsigned long code = conn->session == NULL ? 0 : bufferevent_get_openssl_error(conn->bev);
+    char text[TLS_TEXT_LEN] = "";
+    if (conn->session != NULL) {
+        tls_session_text(conn->session, code, text);
+    }
+    if (text[0] != 0) {
+        end_now(conn, ERR_TLS, text);
+    } else if (errno_value == 0 || errno_value == EAGAIN) {
+        end_now(conn, conn->state == CONN_HANDSHAKE ? ERR_TLS : ERR_CLOSED, "closed by the peer");
+    } else {
+        end_errno(conn, errno_value);
+    }
+}
+
+static void on_event(struct bufferevent *bev, short what, void *arg)
+{
+    (void)bev;
+    int errno_value = EVUTIL_SOCKET_ERROR();
+    struct conn *conn = arg;
+    enter(conn);
+    if (conn->state == CONN_OVER) {
+        leave(conn);
+        return;
+    }
+    if ((what & BEV_EVENT_CONNECTED) != 0) {
+        opened(conn);
+        rearm(conn);
+    } else if ((what & BEV_EVENT_EOF) != 0) {
+        ended_by_peer(conn);
+    } else if ((what & BEV_EVENT_ERROR) != 0) {
+        failed(conn, errno_value);
+    }
+    leave(conn);
+}
+
+// --- beginning
+
+// Gives the connected descriptor to a bufferevent.  On an error the descriptor stays ours.
+static enum err start_stream(struct conn *conn)
+{
+    struct event_base *base = loop_event_base(conn->loop);
+    const int flags = BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS;
+    if (conn->options.tls == NULL) {
+        conn->bev = bufferevent_socket_new(base, conn->fd, flags);
+    } else {
+        struct ssl_st *session = NULL;
+        enum err err = tls_session_new(conn->options.tls, conn->options.tls_name, &session);
+        if (err != ERR_OK) {
+            return err;
+        }
+        bool server = tls_context_is_server(conn->options.tls);
+        // Frees the session also when it fails.
+        conn->bev = bufferevent_openssl_socket_new(
+            base, conn->fd, session,
+            server ? BUFFEREVENT_SSL_ACCEPTING : BUFFEREVENT_SSL_CONNECTING, flags);
+        conn->session = conn->bev == NULL ? NULL : session;
+    }
+    if (conn->bev == NULL) {
+        return ERR_NOMEM;
+    }
+    conn->out_entry = evbuffer_add_cb(bufferevent_get_output(conn->bev), on_out_change, conn);
+    conn->fd = -1;
+    bufferevent_setcb(conn->bev, on_read, on_write, on_event, conn);
+    conn->state = conn->session == NULL ? CONN_OPENING : CONN_HANDSHAKE;
+    return conn->out_entry == NULL ? ERR_NOMEM : ERR_OK;
+}
+
+static void on_timer(void *arg)
+{
+    struct conn *conn = arg;
+    enter(conn);
+    struct mono now = loop_now(conn->loop);
+    if (conn->over_due) {
+        end_now(conn, conn->over_err, conn->over_text);
+    } else if (conn->state == CONN_OPENING) {
+        opened(conn);
+    } else if (next_deadline(conn).us <= now.us) {
+        const char *text = "no byte moved within the idle timeout";
+        if (conn->state < CONN_OPENING) {
+            text = conn->state == CONN_CONNECTING ? "not connected in time"
+                                                  : "TLS handshake not done in time";
+        } else if (conn->deadline_text != NULL && conn->deadline.us <= now.us) {
+            text = conn->deadline_text;
+        } else if (conn_out_len(conn) > 0) {
+            text = "the peer takes no output";
+        }
+        end_now(conn, conn->state == CONN_DRAIN ? ERR_OK : ERR_TIMEOUT, text);
+    }
+    if (conn->state != CONN_OVER && !conn->closed) {
+        rearm(conn);
+    }
+    leave(conn);
+}
+
+static void on_connected(void *arg, int fd, unsigned ready)
+{
+    (void)ready;
+    struct conn *conn = arg;
+    enter(conn);
+    int errno_value = socket_pending_error(fd);
+    loop_watch_free(conn->watch);
+    conn->watch = NULL;
+    enum err err = errno_value == 0 ? start_stream(conn) : ERR_OK;
+    if (errno_value != 0) {
+        end_errno(conn, errno_value);
+    } else if (err != ERR_OK) {
+        end_now(conn, err, err_text(err));
+    } else if (conn->state == CONN_OPENING) {
+        opened(conn);
+    }
+    if (conn->state != CONN_OVER && !conn->closed) {
+        rearm(conn);
+    }
+    leave(conn);
+}
+
+static enum err make(struct loop *loop, const struct conn_options *options, struct conn **ret_conn)
+{
+    ASSERT_ON_LOOP(loop);
+    ASSERT(options->handlers != NULL && options->handlers->on_close != NULL);
+    struct conn *conn = calloc(1, sizeof(*conn));
+    if (conn == NULL) {
+        return ERR_NOMEM;
+    }
+    conn->loop = loop;
+    conn->fd = -1;
+    conn->options = *options;
+    conn->options.in_max = options->in_max == 0 ? IN_MAX_DEFAULT : options->in_max;
+    conn->options.out_max = options->out_max == 0 ? OUT_MAX_DEFAULT : options->out_max;
+    conn->options.open_ms = options->open_ms == 0 ? OPEN_MS_DEFAULT : options->open_ms;
+    conn->open_by = mono_add_ms(loop_now(loop), conn->options.open_ms);
+    if (options->tls != NULL) {
+        conn->options.tls = tls_context_ref(options->tls);
+    }
+    if (loop_timer_new(loop, on_timer, conn, &conn->timer) != ERR_OK) {
+        destroy(conn);
+        return ERR_NOMEM;
+    }
+    *ret_conn = conn;
+    return ERR_OK;
+}
+
+static enum err begin_connect(struct conn *conn, const struct address *address)
+{
+    conn->fd = socket_open(address);
+    if (conn->fd < 0) {
+        return socket_err(errno) == ERR_NOMEM ? ERR_NOMEM : ERR_IO;
+    }
+    socket_tune(conn->fd, address);
+    int errno_value = 0;
+    switch (socket_connect(conn->fd, address, &errno_value)) {
+    case SOCKET_CONNECTED:
+        return start_stream(conn);
+    case SOCKET_FAILED: {
+        char text[TEXT_LEN];
+        end_soon(conn, socket_err(errno_value), strerror_r(errno_value, text, sizeof(text)));
+        return ERR_OK;
+    }
+    case SOCKET_CONNECTING:
+        break;
+    }
+    const struct loop_watcher watcher = {on_connected, conn};
+    enum err err = loop_watch_new(conn->loop, conn->fd, &watcher, &conn->watch);
+    return err != ERR_OK ? err : loop_watch_set(conn->watch, LOOP_WRITE);
+}
+
+enum err conn_connect(struct loop *loop, const struct address *address,
+                      const struct conn_options *options, struct conn **ret_conn)
+{
+    struct conn *conn = NULL;
+    enum err err = make(loop, options, &conn);
+    if (err != ERR_OK) {
+        return err;
+    }
+    conn->peer = *address;
+    err = begin_connect(conn, address);
+    if (err != ERR_OK) {
+        destroy(conn);
+        return err;
+    }
+    rearm(conn);
+    *ret_conn = conn;
+    return ERR_OK;
+}
+
+enum err conn_accept(struct loop *loop, int fd, const struct conn_options *options,
+                     struct conn **ret_conn)
+{
+    struct conn *conn = NULL;
+    enum err err = make(loop, options, &conn);
+    if (err != ERR_OK) {
+        return err;
+    }
+    conn->peer = socket_peer(fd);
+    socket_tune(fd, &conn->peer);
+    conn->fd = fd;
+    err = start_stream(conn);
+    if (err != ERR_OK) {
+        conn->fd = -1; // stays the caller's
+        destroy(conn);
+        return err;
+    }
+    rearm(conn);
+    *ret_conn = conn;
+    return ERR_OK;
+}
+
+void conn_close(struct conn *conn)
+{
+    if (conn == NULL) {
+        return;
+    }
+    ASSERT_ON_LOOP(conn->loop);
+    ASSERT(!conn->closed);
+    conn->closed = true;
+    conn->state = CONN_OVER;
+    if (conn->depth == 0) {
+        destroy(conn);
+    }
+}
+
+// --- input
+
+struct span conn_input(struct conn *conn)
+{
+    if (conn->bev == NULL) {
+        return SPAN_NONE;
+    }
+    struct evbuffer *in = bufferevent_get_input(conn->bev);
+    size_t len = evbuffer_get_length(in);
+    const void *bytes = evbuffer_pullup(in, -1);
+    if (bytes == NULL && len > 0) { // no memory for one piece: the first piece must do
+        len = evbuffer_get_contiguous_space(in);
+        bytes = evbuffer_pullup(in, (ev_ssize_t)len);
+    }
+    return span_of(bytes, len);
+}
+
+size_t conn_in_len(const struct conn *conn)
+{
+    return conn->bev == NULL ? 0 : evbuffer_get_length(bufferevent_get_input(conn->bev));
+}
+
+void conn_consume(struct conn *conn, size_t len)
+{
+    ASSERT(len <= conn_in_len(conn));
+    if (len > 0) {
+        (void)evbuffer_drain(bufferevent_get_input(conn->bev), len);
+    }
+}
+
+void conn_pause(struct conn *conn)
+{
+    conn->paused = true;
+    if (conn->state == CONN_OPEN) {
+        bufferevent_disable(conn->bev, EV_READ);
+    }
+}
+
+void conn_resume(struct conn *conn)
+{
+    conn->paused = false;
+    if (conn->state != CONN_OPEN) {
+        return;
+    }
+    if (!conn->eof) {
+        bufferevent_enable(conn->bev, EV_READ);
+    }
+    if (conn_in_len(conn) > 0) {
+        bufferevent_trigger(conn->bev, EV_READ,
+                            BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
+    }
+}
+
+void conn_set_in_max(struct conn *conn, size_t in_max)
+{
+    conn->options.in_max = in_max;
+    if (conn->state == CONN_OPEN) {
+        bufferevent_setwatermark(conn->bev, EV_READ, 0, in_max);
+    }
+}
+
+// --- output
+
+enum err conn_write(struct conn *conn, struct span data)
+{
+    ASSERT_ON_LOOP(conn->loop);
+    if (conn->state != CONN_OPEN) {
+        return ERR_CLOSED;
+    }
+    if (data.len > conn_out_room(conn)) {
+        return ERR_FULL;
+    }
+    if (data.len > 0 && bufferevent_write(conn->bev, data.ptr, data.len) != 0) {
+        return ERR_NOMEM;
+    }
+    if (conn->options.write_ms > 0) {
+        rearm(conn);
+    }
+    return ERR_OK;
+}
+
+size_t conn_out_len(const struct conn *conn)
+{
+    return conn->bev == NULL ? 0 : evbuffer_get_length(bufferevent_get_output(conn->bev));
+}
+
+size_t conn_out_room(const struct conn *conn)
+{
+    size_t len = conn_out_len(conn);
+    return len < conn->options.out_max ? conn->options.out_max - len : 0;
+}
+
+// --- deadlines
+
+void conn_set_deadline(struct conn *conn, struct mono at, const char *text)
+{
+    if (conn->state <= CONN_OPEN) {
+        conn->deadline = at;
+        conn->deadline_text = text;
+        rearm(conn);
+    }
+}
+
+void conn_clear_deadline(struct conn *conn)
+{
+    if (conn->state <= CONN_OPEN) {
+        conn->deadline_text = NULL;
+    }
+}
+
+void conn_set_idle_ms(struct conn *conn, int64_t idle_ms)
+{
+    conn->options.idle_ms = idle_ms;
+    conn->active_at = loop_now(conn->loop);
+    rearm(conn);
+}
+
+// --- who is there
+
+bool conn_is_open(const struct conn *conn)
+{
+    return conn->state == CONN_OPEN;
+}
+
+bool conn_is_tls(const struct conn *conn)
+{
+    return conn->options.tls != NULL;
+}
+
+const struct address *conn_peer(const struct conn *conn)
+{
+    return &conn->peer;
+}
+
+bool conn_peer_is_loopback(const struct conn *conn)
+{
+    return address_is_loopback(&conn->peer);
+}
+
+bool conn_peer_uid(const struct conn *conn, uid_t *ret_uid)
+{
+    return conn->bev != NULL && socket_peer_uid(bufferevent_getfd(conn->bev), ret_uid);
+}
+
+bool conn_peer_name(const struct conn *conn, char *ret_name, size_t cap)
+{
+    return conn->session != NULL && tls_session_peer_name(conn->session, ret_name, cap);
+}
+
+struct span conn_alpn(const struct conn *conn)
+{
+    return conn->session == NULL ? SPAN_NONE : tls_session_alpn(conn->session);
+}
