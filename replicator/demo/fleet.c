@@ -5,7 +5,7 @@
 #include "base/buf.h"
 #include "base/http_client.h"
 #include "base/json.h"
-#include "replicator/demo/feed.h"
+#include "replicator/demo/follow.h"
 #include "replicator/demo/port.h"
 
 #include <inttypes.h>
@@ -28,7 +28,7 @@ struct fleet_node {
     int64_t deaths[DEATHS_MAX]; // times of the last ends, a ring
     size_t death_count;
     struct address address;
-    struct feed *feed;
+    struct follow *follow;
     struct http_client_call *call;
     char digest[DIGEST_MAX]; // "" = not known
     bool pending;
@@ -55,7 +55,7 @@ static void copy_word(struct span word, char ret_word[VIEW_WORD_MAX + 1])
     ret_word[len] = '\0';
 }
 
-static void on_instance(void *arg, const struct feed_instance *instance)
+static void on_instance(void *arg, const struct follow_instance *instance)
 {
     const struct fleet_node *node = arg;
     const struct fleet_options *options = &node->fleet->options;
@@ -148,7 +148,7 @@ static enum err start(struct fleet_node *node)
     struct process_options options = {"/proc/self/exe", arguments, log};
     err = process_start(&node->process, &options);
     if (err == ERR_OK) {
-        feed_start(node->feed, &node->address);
+        follow_start(node->follow, &node->address);
     }
     return err;
 }
@@ -178,7 +178,7 @@ static void ended(struct fleet_node *node, int status, int64_t now_ms)
     const struct fleet_options *options = &node->fleet->options;
     char how[64], text[160];
     process_describe(status, how, sizeof(how));
-    feed_stop(node->feed);
+    follow_stop(node->follow);
     node->digest[0] = '\0';
     if (is_hopeless(node, now_ms)) {
         give_up(node, how);
@@ -314,7 +314,7 @@ bool fleet_digests_agree(const struct fleet *fleet)
 
 static enum err node_init(struct fleet_node *node, uint16_t *port)
 {
-    struct feed_options options = {
+    struct follow_options options = {
         .loop = node->fleet->options.loop,
         .http = node->fleet->options.http,
         .services = services,
@@ -335,7 +335,7 @@ static enum err node_init(struct fleet_node *node, uint16_t *port)
     (void)snprintf(view->id, sizeof(view->id), "%c", (char)('a' + (int)node->index));
     (void)snprintf(view->url, sizeof(view->url), "http://127.0.0.1:%u", *port);
     view->lag_ms = -1;
-    return feed_new(&options, &node->feed);
+    return follow_new(&options, &node->follow);
 }
 
 enum err fleet_new(const struct fleet_options *options, struct fleet **ret_fleet)
@@ -372,7 +372,7 @@ void fleet_free(struct fleet *fleet)
         if (fleet->nodes[i].call != NULL) {
             http_client_cancel(fleet->nodes[i].call);
         }
-        feed_free(fleet->nodes[i].feed);
+        follow_free(fleet->nodes[i].follow);
     }
     free(fleet);
 }

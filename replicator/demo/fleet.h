@@ -3,10 +3,10 @@
 // own, kept running, and followed over their admin APIs.
 //
 //     process: started --ended--> (200 ms) started again ...       five ends in ten seconds: fatal
-//     feed:    what the node shows of each backend                 poll: its stream, lag and digest
+//     follow:  what the node shows of each backend                 poll: its stream, lag and digest
 //
 // Invariant: a node that ended is started again under the same name, so that a kill is only a pause.
-// [loop]  Read next: process.h, feed.h, view.h.
+// [loop]  Read next: process.h, follow.h, view.h.
 #pragma once
 
 #include "base/err.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the demo knows at this moment: its nodes, its backends, and how each node sees each backend.
-// Plain data: fleet.c and feed.c write it, screen.c shows it.  [loop]
+// Plain data: fleet.c and follow.c write it, screen.c shows it.  [loop]
 #pragma once
 
 #include "replicator/demo/schedule.h"

@@ -121,6 +121,7 @@ says(['get', '-v', '-o', 'name', @on], 0, qr/^empty$/m, qr{\A> GET /v1/services\
 
 subtest 'watch goes on over a restart of the daemon' => sub {
     my $dir = work_dir();
+    $node->put('pay', 'w0');
     my $watch = spawn("$dir/watch.out", "$dir/watch.err", program(), 'watch', 'pay', '-o', 'json', @on);
     my $get = spawn("$dir/get.out", "$dir/get.err", program(), 'get', 'pay', '--watch', '--no-headers', @on);
     my $weight = 0;

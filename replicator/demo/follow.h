@@ -2,7 +2,7 @@
 // Follows how one node sees the instances, over its admin API as any user could: it lists each service,
 // then reads the changes from there on, to the millisecond.
 //
-//     feed_start --> LIST service 0 --> LIST service 1 --> WATCH since the first list's index
+//     follow_start --> LIST service 0 --> LIST service 1 --> WATCH since the first list's index
 //                       ^                                     |
 //                       +------- 100 ms after any end --------+ closed, resync, malformed
 //
@@ -18,29 +18,29 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct feed;
+struct follow;
 struct http_client;
 struct loop;
 
-struct feed_instance {
+struct follow_instance {
     struct span service, id, status, reason;
 };
 
-struct feed_options {
+struct follow_options {
     struct loop *loop;
     struct http_client *http;
     const char *const *services; // kept
     size_t service_count;
-    void (*on_instance)(void *arg, const struct feed_instance *instance);
+    void (*on_instance)(void *arg, const struct follow_instance *instance);
     void (*on_up)(void *arg, bool up);
     void *arg;
 };
 
 // ERR_NOMEM.  *gives* it, at rest.
-enum err feed_new(const struct feed_options *options, struct feed **ret_feed) MUST_USE;
-void feed_free(struct feed *feed);
+enum err follow_new(const struct follow_options *options, struct follow **ret_follow) MUST_USE;
+void follow_free(struct follow *follow);
 
 // From now on, at this address; again after a restart of the node, maybe at another one.
-void feed_start(struct feed *feed, const struct address *address);
+void follow_start(struct follow *follow, const struct address *address);
 // Comes to rest; on_up(false) when it was up.
-void feed_stop(struct feed *feed);
+void follow_stop(struct follow *follow);
