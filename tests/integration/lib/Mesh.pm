@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+# Real daemons and a real Redis for the integration tests: all of them children of the test, all on sockets
+# in one temporary folder or on ports of 127.0.0.1 that the kernel chose, all gone when the test ends.
+# Nothing here sleeps for a fixed time: `eventually` asks again until the answer is yes.
+package Mesh;
+use strict;
+use warnings;
+use Exporter 'import';
+use File::Temp qw(tempdir);
+use IO::Socket::INET;
+use JSON::PP;
+use POSIX qw(:sys_wait_h);
+use Test::More;
+use Time::HiRes qw(time);
+
+our @EXPORT = qw(work_dir write_file read_file eventually program run_program spawn reap_within alive);
+
+my %children; # pid -> 1
+my %ended;    # pid -> status of waitpid
+my $owner = $$;
+my $dir = tempdir('mpXXXXXX', DIR => '/tmp', CLEANUP => 1);
+
+END {
+    if ($$ == $owner) {
+        my $status = $?;
+        kill 'CONT', $_ for keys %children;
+        kill 'KILL', $_ for keys %children;
+        waitpid $_, 0 for keys %children;
+        $? = $status;
+    }
+}
+
+sub work_dir { return $dir }
+
+sub program { return $ENV{MESHPULSE} // 'build/release-gcc/meshpulse' }
+
+sub write_file {
+    my ($path, $text) = @_;
+    open my $out, '>', $path or die "$path: $!";
+    print {$out} $text;
+    close $out or die "$path: $!";
+    return $path;
+}
+
+sub read_file {
+    my ($path) = @_;
+    open my $in, '<', $path or return '';
+    local $/;
+    return <$in> // '';
+}
+
+# Calls `$ask` until it returns something true, at most `$seconds`.  Returns that, or undef.
+sub eventually {
+    my ($seconds, $ask) = @_;
+    my $end = time + $seconds;
+    while (1) {
+        my $answer = eval { $ask->() };
+        return $answer if $answer;
+        return if time > $end;
+        select undef, undef, undef, 0.02;
+    }
+    return;
+}
+
+# Starts a program with its output in files.  Returns its pid.
+sub spawn {
+    my ($out, $err, @command) = @_;
+    my $pid = fork // die "fork: $!";
+    if ($pid == 0) {
+        open STDOUT, '>>', $out or POSIX::_exit(126);
+        open STDERR, '>>', $err or POSIX::_exit(126);
+        open STDIN, '<', '/dev/null' or POSIX::_exit(126);
+        exec { $command[0] } @command or POSIX::_exit(127);
+    }
+    $children{$pid} = 1;
+    return $pid;
+}
+
+# Has the child ended?  Its status is kept until somebody asks for it.
+sub has_ended {
+    my ($pid) = @_;
+    if ($children{$pid} && waitpid($pid, WNOHANG) == $pid) {
+        $ended{$pid} = $?;
+        delete $children{$pid};
+    }
+    return exists $ended{$pid};
+}
+
+sub alive { my ($pid) = @_; return !has_ended($pid) }
+
+# The exit status ("signal N" when it was killed) of a child that ends in time; undef when it does not.
+sub reap_within {
+    my ($seconds, $pid) = @_;
+    eventually($seconds, sub { has_ended($pid) }) or return;
+    my $status = delete $ended{$pid};
+    return WIFEXITED($status) ? WEXITSTATUS($status) : 'signal ' . WTERMSIG($status);
+}
+
+# Runs a program to its end.  Returns status, stdout, stderr.
+my $runs = 0;
+sub run_program {
+    my (@command) = @_;
+    $runs++;
+    my ($out, $err) = ("$dir/run$runs.out", "$dir/run$runs.err");
+    my $pid = spawn($out, $err, @command);
+    my $status = reap_within(15, $pid);
+    return ($status // 'hangs', read_file($out), read_file($err));
+}
+
+1;
