@@ -18,7 +18,7 @@
 typedef void (*check_judged_fn)(void *arg, struct span registration_key, enum status status,
                                 enum reason reason, struct span text, uint64_t latency_us);
 
-struct check_limits { // check.* of the configuration
+struct check_limits {         // check.* of the configuration
     uint32_t concurrency;     // probes in flight on this node
     uint32_t rate;            // probes begun a second
     uint32_t jitter_percent;  // of the interval

@@ -7,8 +7,9 @@
 // Invariants: one probe of a target at a time; never more than limits.concurrency in flight, more than
 // limits.rate begun in a second, or more than limits.per_target_max to one address and port; who is kept
 // waiting by a ceiling goes first when there is room.  Nothing is judged after checker_remove.
-// A probe whose time-out fired while this loop itself was late by more than that time-out says nothing
-// about the target: its result is dropped (Lifeguard, Dadgar et al. 2017, makes the same distinction).
+// A probe that timed out while this loop itself was late says nothing about the target: when it ends more
+// than half of its time-out (and 50 ms) past it, its result is dropped (Lifeguard, Dadgar et al. 2017,
+// makes the same distinction).  So does one that failed for want of memory or descriptors here.
 // [loop].  Read next: backend.h, schedule.h, hysteresis.h, probe.h, refuse.h.
 #pragma once
 
@@ -25,8 +26,9 @@ struct loop;
 
 struct checker_options {
     struct loop *loop;
-    struct check_limits limits;         // `allow` is copied; it must be valid
-    const struct span *local_addresses; // IP literals of this host, copied: for check_refused.address ""
+    struct check_limits limits; // `allow` is copied; it must be valid
+    const struct span
+        *local_addresses; // IP literals of this host, copied: for check_refused.address ""
     uint32_t local_address_count;
     uint64_t seed; // of the jitter
     check_judged_fn on_judged;
@@ -48,8 +50,8 @@ struct checker_target {
 };
 
 // Adds a target or gives it new terms; all is copied.  Equal terms change nothing; another address, port
-// or type of check starts its judgement anew.  Check `none` removes it.  A target that may not be probed is
-// judged UNKNOWN, TARGET_REFUSED, soon, and again only when that changes.
+// or type of check starts its judgement anew.  A check that this version cannot make (none, gRPC) or an address that
+// is none removes it.  A target that may not be probed is judged UNKNOWN, TARGET_REFUSED in place of each probe.
 // ERR_NOMEM, ERR_FULL (CHECKER_TARGETS_MAX): nothing changed.
 enum err checker_set(struct checker *checker, struct span registration_key,
                      const struct checker_target *target) MUST_USE;

@@ -52,7 +52,9 @@ enum err schedule_add(struct schedule *schedule, struct schedule_entry *entry,
         return err;
     }
     entry->peer = peer;
-    uint64_t in_us = random_below(&schedule->random, (uint64_t)entry->interval_ms * 1000);
+    uint64_t within_ms =
+        entry->interval_ms < SCHEDULE_FIRST_MAX_MS ? entry->interval_ms : SCHEDULE_FIRST_MAX_MS;
+    uint64_t in_us = random_below(&schedule->random, within_ms * 1000);
     arm(schedule, entry, (struct mono){now.us + (int64_t)in_us});
     return ERR_OK;
 }

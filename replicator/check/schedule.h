@@ -21,6 +21,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define SCHEDULE_FIRST_MAX_MS 10000
+
 struct schedule_entry;
 
 // What shares a ceiling.  Belongs to the caller; zeroed at the start.
@@ -62,7 +64,8 @@ struct schedule {
 void schedule_init(struct schedule *schedule, const struct schedule_options *options);
 void schedule_fini(struct schedule *schedule);
 
-// The first time lies anywhere within the interval, so that targets that came together spread.
+// The first time lies anywhere within the interval (at most SCHEDULE_FIRST_MAX_MS), so that targets that came
+// together spread.
 // ERR_NOMEM: not added.
 enum err schedule_add(struct schedule *schedule, struct schedule_entry *entry,
                       struct schedule_peer *peer, struct mono now) MUST_USE;
