@@ -26,6 +26,7 @@ struct loop {
     struct event *timer_event; // the first deadline has come
     struct timers timers;
     struct mailbox mailbox;
+    struct mailbox_node *taken; // out of the mailbox, oldest first, not run yet
     int wake_fd;
     bool timer_stale; // timer_event does not stand for the first deadline any more
     size_t signal_count;
@@ -88,12 +89,23 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     arm_first(loop);
 }
 
+// Moves what was posted so far behind what was taken before.
+static void take_posted(struct loop *loop)
+{
+    struct mailbox_node **end = &loop->taken;
+    while (*end != NULL) {
+        end = &(*end)->next;
+    }
+    *end = mailbox_take(&loop->mailbox);
+}
+
+// What is posted meanwhile waits for the next turn, so that a task that posts itself cannot hold the loop.
 static void run_tasks(struct loop *loop)
 {
-    struct mailbox_node *node = mailbox_take(&loop->mailbox);
-    while (node != NULL) {
-        struct loop_task *task = (struct loop_task *)node;
-        node = node->next; // before the flag falls: then the node may be pushed again
+    take_posted(loop);
+    while (loop->taken != NULL) {
+        struct loop_task *task = (struct loop_task *)loop->taken;
+        loop->taken = task->node.next; // before the flag falls: then the node may be pushed again
         loop_fn fn = task->fn;
         void *arg = task->arg;
         if (task->owned) {
@@ -184,10 +196,10 @@ enum err loop_new(struct loop **ret_loop)
 
 static void drop_tasks(struct loop *loop)
 {
-    struct mailbox_node *node = mailbox_take(&loop->mailbox);
-    while (node != NULL) {
-        struct loop_task *task = (struct loop_task *)node;
-        node = node->next;
+    take_posted(loop);
+    while (loop->taken != NULL) {
+        struct loop_task *task = (struct loop_task *)loop->taken;
+        loop->taken = task->node.next;
         if (task->owned) {
             free(task);
         } else {
@@ -305,6 +317,22 @@ bool loop_post_task(struct loop *loop, struct loop_task *task)
         wake(loop);
     }
     return true;
+}
+
+void loop_unpost_task(struct loop *loop, struct loop_task *task)
+{
+    ASSERT_ON_LOOP(loop);
+    take_posted(loop);
+    for (struct mailbox_node **at = &loop->taken; *at != NULL; at = &(*at)->next) {
+        if (*at == &task->node) {
+            *at = task->node.next;
+            atomic_store_explicit(&task->queued, false, memory_order_relaxed); // nobody posts it now
+            break;
+        }
+    }
+    if (loop->taken != NULL) {
+        wake(loop); // the mailbox is empty now, so the next post alone would not
+    }
 }
 
 enum err loop_post(struct loop *loop, loop_fn fn, void *arg)

@@ -65,7 +65,11 @@ void loop_task_init(struct loop_task *task, loop_fn fn, void *arg);
 // again or free it.  false: it was queued already.  [any]
 bool loop_post_task(struct loop *loop, struct loop_task *task);
 
-// As above with a task from the heap.  ERR_NOMEM: nothing was queued.  [any]
+// Takes a queued task back, so that its object may be freed; no effect when it is not queued.  Nobody may
+// be posting it at the same time.  [loop]
+void loop_unpost_task(struct loop *loop, struct loop_task *task);
+
+// As loop_post_task with a task from the heap.  ERR_NOMEM: nothing was queued.  [any]
 enum err loop_post(struct loop *loop, loop_fn fn, void *arg) MUST_USE;
 
 // --- timers: one-shot
