@@ -169,7 +169,6 @@ static enum http_client_outcome outcome_of(const struct http_client_call *call)
     case CURLE_WEIRD_SERVER_REPLY:
     case CURLE_UNSUPPORTED_PROTOCOL: // an answer in HTTP/0.9, or a version that is none
     case CURLE_HTTP2:
-    case CURLE_TOO_LARGE:
     case CURLE_BAD_CONTENT_ENCODING:
         return HTTP_CLIENT_INVALID;
     default:
