@@ -7,7 +7,7 @@
 #include "base/text.h"
 #include "replicator/demo/backends.h"
 #include "replicator/demo/fleet.h"
-#include "replicator/demo/redis.h"
+#include "replicator/demo/own_redis.h"
 #include "replicator/demo/screen.h"
 
 #include <inttypes.h>
@@ -38,7 +38,7 @@ struct demo {
     struct loop_timer *tick;
     struct http_client *http;
     struct place place;
-    struct redis redis;
+    struct own_redis redis;
     char redis_path[PLACE_PATH_MAX + 32];
     struct backends *backends;
     struct fleet *fleet;
@@ -122,7 +122,7 @@ static bool all_up(const struct demo *demo)
 
 static void advance_starting(struct demo *demo)
 {
-    demo->redis_seen = demo->redis_seen || redis_answers(&demo->redis);
+    demo->redis_seen = demo->redis_seen || own_redis_answers(&demo->redis);
     if (demo->redis_seen) {
         fleet_tick(demo->fleet, now_ms(demo));
     }
@@ -265,7 +265,7 @@ static void on_child(void *arg, int signal)
         return;
     }
     screen_note(&demo->screen, "Redis %s; starting it again, empty", how);
-    if (redis_start(&demo->redis) != ERR_OK) {
+    if (own_redis_start(&demo->redis) != ERR_OK) {
         fail(demo, "Redis cannot be started again");
     }
 }
@@ -327,14 +327,14 @@ static enum err start_backends(struct demo *demo)
 
 static enum err start_redis(struct demo *demo)
 {
-    enum err err = redis_find(&demo->redis, &demo->place);
+    enum err err = own_redis_find(&demo->redis, &demo->place);
     if (err != ERR_OK) {
         fail(demo,
              "there is no redis-server: neither build/redis-server nor in PATH; run tools/deps.sh");
         return err;
     }
-    redis_socket(&demo->redis, demo->redis_path, sizeof(demo->redis_path));
-    return redis_start(&demo->redis);
+    own_redis_socket(&demo->redis, demo->redis_path, sizeof(demo->redis_path));
+    return own_redis_start(&demo->redis);
 }
 
 static enum err start_fleet(struct demo *demo)

@@ -10,7 +10,7 @@
 
 #include <stdbool.h>
 
-struct redis {
+struct own_redis {
     struct process process;
     const struct place *place;
     char program[4096];
@@ -19,10 +19,10 @@ struct redis {
 // Finds a server: build/redis-server beside the program or above it, redis-server in PATH, or
 // redis-check-rdb in PATH, which is the same program under the name of Debian's redis-tools.
 // ERR_NOT_FOUND; ERR_IO.
-enum err redis_find(struct redis *redis, const struct place *place) MUST_USE;
+enum err own_redis_find(struct own_redis *redis, const struct place *place) MUST_USE;
 // ERR_IO.
-enum err redis_start(struct redis *redis) MUST_USE;
+enum err own_redis_start(struct own_redis *redis) MUST_USE;
 // Does it take connections yet?
-bool redis_answers(const struct redis *redis);
+bool own_redis_answers(const struct own_redis *redis);
 // The path of its socket.
-void redis_socket(const struct redis *redis, char *ret_path, size_t cap);
+void own_redis_socket(const struct own_redis *redis, char *ret_path, size_t cap);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "replicator/demo/redis.h"
+#include "replicator/demo/own_redis.h"
 
 #include "base/assert.h"
 
@@ -10,7 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-static bool take_if_executable(struct redis *redis, const char *path)
+static bool take_if_executable(struct own_redis *redis, const char *path)
 {
     if (strlen(path) >= sizeof(redis->program) || access(path, X_OK) != 0) {
         return false;
@@ -20,7 +20,7 @@ static bool take_if_executable(struct redis *redis, const char *path)
 }
 
 // Beside ./meshpulse, or above build/<mode>/meshpulse.
-static bool find_beside(struct redis *redis)
+static bool find_beside(struct own_redis *redis)
 {
     char self[2048];
     ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
@@ -44,7 +44,7 @@ static bool find_beside(struct redis *redis)
     return false;
 }
 
-static bool find_in_path(struct redis *redis, const char *name)
+static bool find_in_path(struct own_redis *redis, const char *name)
 {
     const char *path = getenv("PATH");
     while (path != NULL && *path != '\0') {
@@ -61,7 +61,7 @@ static bool find_in_path(struct redis *redis, const char *name)
 }
 
 // The program looks at the name under which it was called.
-static enum err give_other_name(struct redis *redis)
+static enum err give_other_name(struct own_redis *redis)
 {
     char name[PLACE_PATH_MAX + 32];
     place_name(redis->place, "redis-server", name, sizeof(name));
@@ -72,7 +72,7 @@ static enum err give_other_name(struct redis *redis)
     return ERR_OK;
 }
 
-enum err redis_find(struct redis *redis, const struct place *place)
+enum err own_redis_find(struct own_redis *redis, const struct place *place)
 {
     memset(redis, 0, sizeof(*redis));
     redis->place = place;
@@ -82,15 +82,15 @@ enum err redis_find(struct redis *redis, const struct place *place)
     return find_in_path(redis, "redis-check-rdb") ? give_other_name(redis) : ERR_NOT_FOUND;
 }
 
-void redis_socket(const struct redis *redis, char *ret_path, size_t cap)
+void own_redis_socket(const struct own_redis *redis, char *ret_path, size_t cap)
 {
     place_name(redis->place, "redis.sock", ret_path, cap);
 }
 
-enum err redis_start(struct redis *redis)
+enum err own_redis_start(struct own_redis *redis)
 {
     char socket_path[PLACE_PATH_MAX + 32];
-    redis_socket(redis, socket_path, sizeof(socket_path));
+    own_redis_socket(redis, socket_path, sizeof(socket_path));
     char text[512];
     // appendonly and save off: what is private and passing needs no disk.
     (void)snprintf(text, sizeof(text),
@@ -109,10 +109,10 @@ enum err redis_start(struct redis *redis)
     return process_start(&redis->process, &options);
 }
 
-bool redis_answers(const struct redis *redis)
+bool own_redis_answers(const struct own_redis *redis)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    redis_socket(redis, address.sun_path, sizeof(address.sun_path));
+    own_redis_socket(redis, address.sun_path, sizeof(address.sun_path));
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) {
         return false;
