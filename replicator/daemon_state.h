@@ -25,10 +25,8 @@ struct driver;
 struct envoy_files;
 struct map;
 struct memory_pump;
-struct resolver;
 struct seed;
 struct stream;
-struct tls_context;
 
 struct daemon {
     const struct config *config;
@@ -40,8 +38,6 @@ struct daemon {
     struct checker *checker;
     struct daemon_writes *writes;
     struct loop_task drain; // of daemon_writes
-    struct resolver *resolver;
-    struct tls_context *stream_tls;
     struct memory_pump *memory;
     struct stream *stream;
     struct backend backend;
