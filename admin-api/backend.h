@@ -11,16 +11,16 @@
 #include "localmap/model/patch.h"
 
 enum backend_outcome {
-    BACKEND_APPLIED,     // shown locally, queued for the stream (ack=local)
-    BACKEND_ACCEPTED,    // the stream has it
-    BACKEND_SAME,        // it changed nothing: nothing is published
-    BACKEND_NOT_FOUND,   // MERGE or DELETE of something absent
-    BACKEND_STALE,       // a precondition failed: 412
-    BACKEND_CONFLICT,    // 409: e.g. an observer name that is a node id
-    BACKEND_OVER_QUOTA,  // 429
-    BACKEND_QUEUE_FULL,  // 503 queue_full: refused before anything was done
-    BACKEND_NOT_READY,   // 503 not_ready
-    BACKEND_FENCED,      // 503 fenced
+    BACKEND_APPLIED,    // shown locally, queued for the stream (ack=local)
+    BACKEND_ACCEPTED,   // the stream has it
+    BACKEND_SAME,       // it changed nothing: nothing is published
+    BACKEND_NOT_FOUND,  // MERGE or DELETE of something absent
+    BACKEND_STALE,      // a precondition failed: 412
+    BACKEND_CONFLICT,   // 409: e.g. an observer name that is a node id
+    BACKEND_OVER_QUOTA, // 429
+    BACKEND_QUEUE_FULL, // 503 queue_full: refused before anything was done
+    BACKEND_NOT_READY,  // 503 not_ready
+    BACKEND_FENCED,     // 503 fenced
     BACKEND_UNAVAILABLE, // 503 stream_unavailable: a conditional write, and the stream is out of reach
     BACKEND_UNKNOWN      // 504 unknown_outcome
 };
@@ -36,13 +36,13 @@ enum backend_precondition {
 
 // One write: a patch of one record, or the delete of an instance or service (its records go together).
 struct backend_write {
-    struct span key;            // of the record; PATCH_DELETE of a registration takes override and
-                                // observations along; of a policy key: the whole service
-    const struct patch *patch;  // borrowed until submit returns
+    struct span key;           // of the record; PATCH_DELETE of a registration takes override and
+                               // observations along; of a policy key: the whole service
+    const struct patch *patch; // borrowed until submit returns
     enum backend_precondition precondition;
-    struct version version;     // of BACKEND_IF_MATCH; always that of the *registration*... of `key`
-    bool ack_stream;            // call done only when the stream has decided
-    backend_done_fn done;       // may be called from another thread, even before submit returns
+    struct version version; // of BACKEND_IF_MATCH: what `key` must have
+    bool ack_stream;        // call done only when the stream has decided
+    backend_done_fn done;   // may be called from another thread, even before submit returns
     void *arg;
 };
 
@@ -95,9 +95,9 @@ struct backend_reject {
     int64_t at_ms; // wall
     uint32_t partition;
     char position[44];
-    char reason[32];   // truncated oversized wire_version garbage hash wrong_type
-    char key[128];     // escaped, cut
-    char head[64];     // the first bytes in hex
+    char reason[32]; // truncated oversized wire_version garbage hash wrong_type
+    char key[128];   // escaped, cut
+    char head[64];   // the first bytes in hex
 };
 
 struct backend_condition { // one line of /readyz?verbose and /livez?verbose
@@ -124,8 +124,8 @@ struct backend {
     size_t (*partitions)(void *daemon, struct backend_partition *ret, size_t cap);
     size_t (*rejects)(void *daemon, struct backend_reject *ret, size_t cap); // newest first
 
-    uint64_t (*pending)(void *daemon); // patches in the outbox
-    bool (*is_node)(void *daemon, struct span name); // a node of this id is known
+    uint64_t (*pending)(void *daemon);                          // patches in the outbox
+    bool (*is_node)(void *daemon, struct span name);            // a node of this id is known
     bool (*has_service)(void *daemon, struct span service_key); // configured here, even if empty
 
     struct wall (*wall_now)(void *daemon);
