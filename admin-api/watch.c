@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "admin-api/watch.h"
+
+#include "admin-api/response.h"
+#include "base/loop.h"
+#include "base/metric.h"
+
+#include <stdlib.h>
+
+#define TICK_MS 1000
+#define EVENTS_PER_TURN 128 // then the next watcher has its turn
+#define EVENT_LEN_MAX (1024 * 1024)
+
+struct watcher {
+    struct watch_set *set;
+    struct watcher *next, **link; // of the set; link points at what points here
+    struct http1_exchange *exchange;
+    struct watch_cursor cursor;
+    struct mono last_sent;
+    struct mono full_since;
+    bool full;
+    bool more; // its turn ended before its events did
+};
+
+struct watch_set {
+    struct loop *loop;
+    struct api *api;
+    struct watcher *first;
+    uint32_t count;
+    struct loop_timer *tick;
+    struct loop_task turn;
+    struct buf buf; // one event at a time
+};
+
+static void watcher_unlink(struct watcher *watcher)
+{
+    *watcher->link = watcher->next;
+    if (watcher->next != NULL) {
+        watcher->next->link = watcher->link;
+    }
+}
+
+static void watcher_end(struct watcher *watcher)
+{
+    http1_exchange_on_cancel(watcher->exchange, NULL, NULL);
+    http1_stream_on_drain(watcher->exchange, NULL, NULL);
+    http1_stream_end(watcher->exchange);
+    watcher_unlink(watcher);
+    watcher->set->count--;
+    metric_gauge(METRIC_WATCHERS, watcher->set->count);
+    free(watcher);
+}
+
+static bool send_buf(struct watcher *watcher)
+{
+    struct buf *buf = &watcher->set->buf;
+    bool sent =
+        buf->err == ERR_OK && http1_stream_write(watcher->exchange, buf_span(buf)) == ERR_OK;
+    buf_reset(buf);
+    watcher->last_sent = loop_now(watcher->set->loop);
+    return sent;
+}
+
+static void watcher_cut(struct watcher *watcher)
+{
+    struct buf *buf = &watcher->set->buf;
+    buf_reset(buf);
+    watch_event_resync(watcher->set->api, &watcher->cursor, buf);
+    (void)send_buf(watcher);
+    watcher_end(watcher);
+}
+
+static void mark_full(struct watcher *watcher)
+{
+    if (!watcher->full) {
+        watcher->full = true;
+        watcher->full_since = loop_now(watcher->set->loop);
+    }
+}
+
+// Writes what there is for this watcher.  false: its stream has failed.
+static bool watcher_feed(struct watcher *watcher)
+{
+    struct buf *buf = &watcher->set->buf;
+    watcher->more = false;
+    for (unsigned i = 0; i < EVENTS_PER_TURN; i++) {
+        if (http1_stream_out_len(watcher->exchange) >= WATCH_OUT_MAX) {
+            mark_full(watcher);
+            return true;
+        }
+        switch (watch_event_next(watcher->set->api, &watcher->cursor, buf)) {
+        case WATCH_IDLE:
+            return true;
+        case WATCH_SKIPPED:
+            break;
+        case WATCH_EVENT:
+            if (!send_buf(watcher)) {
+                return false;
+            }
+            break;
+        }
+    }
+    watcher->more = true;
+    return true;
+}
+
+static void feed_or_end(struct watcher *watcher)
+{
+    if (!watcher_feed(watcher)) {
+        watcher_end(watcher);
+    } else if (watcher->more) {
+        (void)loop_post_task(watcher->set->loop, &watcher->set->turn);
+    }
+}
+
+static void turn(void *arg)
+{
+    struct watch_set *set = arg;
+    struct watcher *next = NULL;
+    for (struct watcher *watcher = set->first; watcher != NULL; watcher = next) {
+        next = watcher->next;
+        if (!watcher->full) {
+            feed_or_end(watcher);
+        }
+    }
+}
+
+static void on_drain(void *arg)
+{
+    struct watcher *watcher = arg;
+    if (watcher->full && http1_stream_out_len(watcher->exchange) == 0) {
+        watcher->full = false;
+        feed_or_end(watcher);
+    }
+}
+
+static void on_cancel(void *arg)
+{
+    watcher_end(arg);
+}
+
+static void tick(void *arg)
+{
+    struct watch_set *set = arg;
+    struct mono now = loop_now(set->loop);
+    struct watcher *next = NULL;
+    for (struct watcher *watcher = set->first; watcher != NULL; watcher = next) {
+        next = watcher->next;
+        if (watcher->full && mono_ms_between(watcher->full_since, now) >= WATCH_FULL_MS) {
+            watcher_cut(watcher);
+        } else if (!watcher->full &&
+                   mono_ms_between(watcher->last_sent, now) > WATCH_QUIET_MS - TICK_MS) {
+            buf_reset(&set->buf);
+            buf_put(&set->buf, SPAN_LIT(": quiet\n\n"));
+            if (!send_buf(watcher)) {
+                watcher_end(watcher);
+            }
+        }
+    }
+    if (set->first != NULL) {
+        loop_timer_set_ms(set->tick, TICK_MS);
+    }
+}
+
+enum err watch_set_new(struct loop *loop, struct api *api, struct watch_set **ret_set)
+{
+    struct watch_set *set = calloc(1, sizeof(*set));
+    if (set == NULL) {
+        return ERR_NOMEM;
+    }
+    set->loop = loop;
+    set->api = api;
+    enum err err = loop_timer_new(loop, tick, set, &set->tick);
+    if (err != ERR_OK) {
+        free(set);
+        return err;
+    }
+    loop_task_init(&set->turn, turn, set);
+    buf_init(&set->buf, EVENT_LEN_MAX);
+    *ret_set = set;
+    return ERR_OK;
+}
+
+void watch_set_free(struct watch_set *set)
+{
+    if (set == NULL) {
+        return;
+    }
+    while (set->first != NULL) {
+        watcher_end(set->first);
+    }
+    loop_unpost_task(set->loop, &set->turn);
+    buf_fini(&set->buf);
+    loop_timer_free(set->tick);
+    free(set);
+}
+
+static void begin(struct watcher *watcher, const struct response *response)
+{
+    const struct http1_response head = {.status = response->status,
+                                        .content_type = response->content_type,
+                                        .headers = response->headers,
+                                        .header_count = response->header_count};
+    http1_stream_begin(watcher->exchange, &head);
+    http1_exchange_on_cancel(watcher->exchange, on_cancel, watcher);
+    http1_stream_on_drain(watcher->exchange, on_drain, watcher);
+}
+
+void watch_start(struct watch_set *set, struct http1_exchange *exchange,
+                 const struct response *response)
+{
+    struct watcher *watcher = calloc(1, sizeof(*watcher));
+    if (watcher == NULL) {
+        const struct http1_response sorry = {.status = 503, .close = true};
+        http1_respond(exchange, &sorry);
+        return;
+    }
+    watcher->set = set;
+    watcher->exchange = exchange;
+    watcher->cursor = response->watch;
+    watcher->next = set->first;
+    watcher->link = &set->first;
+    if (set->first != NULL) {
+        set->first->link = &watcher->next;
+    }
+    set->first = watcher;
+    set->count++;
+    metric_gauge(METRIC_WATCHERS, set->count);
+    begin(watcher, response);
+    // The first bytes tell the reader that it is heard, before there is anything to tell.
+    buf_reset(&set->buf);
+    buf_put(&set->buf, SPAN_LIT(": watching\n\n"));
+    if (!send_buf(watcher)) {
+        watcher_end(watcher);
+        return;
+    }
+    if (!loop_timer_armed(set->tick)) {
+        loop_timer_set_ms(set->tick, TICK_MS);
+    }
+    feed_or_end(watcher);
+}
+
+void watch_wake(struct watch_set *set)
+{
+    (void)loop_post_task(set->loop, &set->turn);
+}
+
+void watch_end_all(struct watch_set *set)
+{
+    while (set->first != NULL) {
+        watcher_cut(set->first);
+    }
+}

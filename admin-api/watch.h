@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// The readers of GET /v1/watch of one worker: each is a cursor on the changefeed and a stream.
+//
+//     changefeed --watch_wake--> each watcher: event, event ... until 64 KiB of output wait
+//                                     full for 10 s -> resync, end      quiet for 15 s -> comment
+//
+// Invariant: a watcher holds at most 64 KiB and one event; a slow one delays nobody else.
+// [loop] of the worker.  Read next: watch_event.h.
+#pragma once
+
+#include "admin-api/api.h"
+#include "admin-api/watch_event.h"
+#include "base/err.h"
+#include "base/http1_exchange.h"
+
+struct loop;
+struct response;
+struct watch_set;
+
+#define WATCH_OUT_MAX 65536
+#define WATCH_FULL_MS 10000
+#define WATCH_QUIET_MS 15000
+
+// ERR_NOMEM.  *gives* the set.
+enum err watch_set_new(struct loop *loop, struct api *api, struct watch_set **ret_set) MUST_USE;
+// Ends all streams.  Accepts NULL.
+void watch_set_free(struct watch_set *set);
+
+// *takes* the exchange: begins the stream with the head in `response` and its first events.
+void watch_start(struct watch_set *set, struct http1_exchange *exchange,
+                 const struct response *response);
+
+// Something has changed.
+void watch_wake(struct watch_set *set);
+
+// Ends all streams, each with a resync.
+void watch_end_all(struct watch_set *set);
