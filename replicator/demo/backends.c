@@ -12,11 +12,11 @@ struct backend {
     struct loop *loop;
     struct http1_server *server; // NULL: refuses
     struct address address;
-    enum schedule_mode mode;
+    enum story_mode mode;
 };
 
 struct backends {
-    struct backend rows[SCHEDULE_BACKENDS];
+    struct backend rows[STORY_BACKENDS];
 };
 
 static void respond(struct http1_exchange *exchange, unsigned status, struct span body)
@@ -38,9 +38,9 @@ static void on_cancel(void *arg)
 static void on_request(void *arg, struct http1_exchange *exchange)
 {
     const struct backend *backend = arg;
-    if (backend->mode == SCHEDULE_HANG) {
+    if (backend->mode == STORY_HANG) {
         http1_exchange_on_cancel(exchange, on_cancel, exchange);
-    } else if (backend->mode == SCHEDULE_ERROR) {
+    } else if (backend->mode == STORY_ERROR) {
         respond(exchange, 500, SPAN_LIT("broken\n"));
     } else {
         respond(exchange, 200, SPAN_LIT("ok\n"));
@@ -97,7 +97,7 @@ enum err backends_new(struct loop *loop, struct backends **ret_backends)
         return ERR_NOMEM;
     }
     uint16_t from = port_start();
-    for (size_t i = 0; i < SCHEDULE_BACKENDS; i++) {
+    for (size_t i = 0; i < STORY_BACKENDS; i++) {
         backends->rows[i].loop = loop;
         enum err err = start_anywhere(&backends->rows[i], from);
         if (err != ERR_OK) {
@@ -115,7 +115,7 @@ void backends_free(struct backends *backends)
     if (backends == NULL) {
         return;
     }
-    for (size_t i = 0; i < SCHEDULE_BACKENDS; i++) {
+    for (size_t i = 0; i < STORY_BACKENDS; i++) {
         stop_listening(&backends->rows[i]);
     }
     free(backends);
@@ -123,16 +123,16 @@ void backends_free(struct backends *backends)
 
 uint16_t backends_port(const struct backends *backends, size_t backend)
 {
-    ASSERT(backend < SCHEDULE_BACKENDS);
+    ASSERT(backend < STORY_BACKENDS);
     return address_port(&backends->rows[backend].address);
 }
 
-enum err backends_set(struct backends *backends, size_t backend, enum schedule_mode mode)
+enum err backends_set(struct backends *backends, size_t backend, enum story_mode mode)
 {
-    ASSERT(backend < SCHEDULE_BACKENDS);
+    ASSERT(backend < STORY_BACKENDS);
     struct backend *row = &backends->rows[backend];
     row->mode = mode;
-    if (mode == SCHEDULE_REFUSE) {
+    if (mode == STORY_REFUSE) {
         stop_listening(row);
         return ERR_OK;
     }

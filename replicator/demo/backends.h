@@ -3,11 +3,11 @@
 // Invariant: a backend keeps its port for life, also while it refuses connections.
 // The ports lie below those that the kernel hands out, else an outgoing connection could take the port of
 // a backend that does not listen for a while.
-// [loop]  Read next: schedule.h.
+// [loop]  Read next: story.h.
 #pragma once
 
 #include "base/err.h"
-#include "replicator/demo/schedule.h"
+#include "replicator/demo/story.h"
 
 #include <stdint.h>
 
@@ -21,4 +21,4 @@ void backends_free(struct backends *backends);
 uint16_t backends_port(const struct backends *backends, size_t backend);
 
 // ERR_BUSY: somebody else took the port meanwhile.
-enum err backends_set(struct backends *backends, size_t backend, enum schedule_mode mode) MUST_USE;
+enum err backends_set(struct backends *backends, size_t backend, enum story_mode mode) MUST_USE;

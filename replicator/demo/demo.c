@@ -44,8 +44,8 @@ struct demo {
     struct fleet *fleet;
     struct view view;
     struct score score;
-    struct schedule schedule;
-    struct schedule_flip next;
+    struct story story;
+    struct story_flip next;
     struct screen screen;
     int64_t origin_ms;   // when the schedule began
     int64_t deadline_ms; // of STARTING and SETTLING
@@ -88,7 +88,7 @@ static void settle(struct demo *demo)
 
 static void flip(struct demo *demo)
 {
-    struct schedule_flip flip = demo->next;
+    struct story_flip flip = demo->next;
     struct view_backend *backend = &demo->view.backends[flip.backend];
     if (backends_set(demo->backends, flip.backend, flip.mode) != ERR_OK) {
         fail(demo, "a backend cannot listen on its port any more");
@@ -97,16 +97,16 @@ static void flip(struct demo *demo)
     backend->mode = flip.mode;
     backend->flipped_ms = demo->view.now_ms;
     backend->first_ms = 0;
-    score_flip(&demo->score, flip.backend, flip.mode == SCHEDULE_HEALTHY, now_ms(demo));
+    score_flip(&demo->score, flip.backend, flip.mode == STORY_HEALTHY, now_ms(demo));
     demo->view.flips = demo->score.flips;
-    demo->next = schedule_next(&demo->schedule);
+    demo->next = story_next(&demo->story);
 }
 
 static void start_running(struct demo *demo)
 {
     demo->state = DEMO_RUNNING;
     demo->origin_ms = now_ms(demo);
-    demo->next = schedule_next(&demo->schedule);
+    demo->next = story_next(&demo->story);
     screen_note(&demo->screen, "every node sees every backend; seed %" PRIu64, demo->view.seed);
 }
 
@@ -210,7 +210,7 @@ static void on_shown(void *arg, size_t node, size_t backend)
     if (decided) {
         score_shown(&demo->score, (struct score_sight){node, backend, healthy, now_ms(demo)});
     }
-    if (decided && healthy == (view->mode == SCHEDULE_HEALTHY)) {
+    if (decided && healthy == (view->mode == STORY_HEALTHY)) {
         view->last_ms = now_ms(demo);
         view->first_ms = view->first_ms != 0 ? view->first_ms : view->last_ms;
     }
@@ -228,7 +228,7 @@ static void on_node(void *arg, size_t node, bool up)
         screen_note(&demo->screen, "node %s answers at %s", view->id, view->url);
     }
     // What it has shown since it is back counts from here.
-    for (size_t i = 0; up && i < SCHEDULE_BACKENDS; i++) {
+    for (size_t i = 0; up && i < STORY_BACKENDS; i++) {
         if (demo->view.backends[i].seen[node].status[0] != '\0') {
             on_shown(demo, node, i);
         }
@@ -313,14 +313,14 @@ static enum err start_loop(struct demo *demo)
 
 static enum err start_backends(struct demo *demo)
 {
-    static const char *const names[SCHEDULE_SERVICES] = {"order", "pay"};
+    static const char *const names[STORY_SERVICES] = {"order", "pay"};
     enum err err = backends_new(demo->loop, &demo->backends);
-    for (size_t i = 0; err == ERR_OK && i < SCHEDULE_BACKENDS; i++) {
+    for (size_t i = 0; err == ERR_OK && i < STORY_BACKENDS; i++) {
         struct view_backend *backend = &demo->view.backends[i];
-        backend->service = names[schedule_service(i)];
+        backend->service = names[story_service(i)];
         backend->port = backends_port(demo->backends, i);
         (void)snprintf(backend->instance, sizeof(backend->instance), "%s-%zu", backend->service,
-                       i % SCHEDULE_PER_SERVICE + 1);
+                       i % STORY_PER_SERVICE + 1);
     }
     return err;
 }
@@ -439,7 +439,7 @@ static int read_arguments(struct demo *demo, const struct arguments *arguments)
     demo->view.seed = seed;
     demo->view.node_count = (size_t)nodes;
     score_init(&demo->score, (size_t)nodes);
-    schedule_init(&demo->schedule, seed);
+    story_init(&demo->story, seed);
     screen_init(&demo->screen, form != NULL && strcmp(form, "json") == 0);
     return CTL_OK;
 }

@@ -7,7 +7,7 @@
 //         +-- 30 s, Ctrl-C: 1 --> ENDED <------------------+-- Ctrl-C again -------------+ all agree, or 10 s
 //
 // Invariant: whatever happens, no process and no file is left behind.
-// Main thread.  Read next: schedule.h, fleet.h, screen.h.
+// Main thread.  Read next: story.h, fleet.h, screen.h.
 #pragma once
 
 struct arguments;

@@ -39,7 +39,7 @@ struct fleet {
     struct fleet_node nodes[SCORE_NODES_MAX];
 };
 
-static const char *const services[SCHEDULE_SERVICES] = {"order", "pay"};
+static const char *const services[STORY_SERVICES] = {"order", "pay"};
 
 static struct view_node *view_of(const struct fleet_node *node)
 {
@@ -59,7 +59,7 @@ static void on_instance(void *arg, const struct follow_instance *instance)
 {
     const struct fleet_node *node = arg;
     const struct fleet_options *options = &node->fleet->options;
-    for (size_t i = 0; i < SCHEDULE_BACKENDS; i++) {
+    for (size_t i = 0; i < STORY_BACKENDS; i++) {
         struct view_backend *backend = &options->view->backends[i];
         if (!span_eq_str(instance->service, backend->service) ||
             !span_eq_str(instance->id, backend->instance)) {
@@ -81,7 +81,7 @@ static void on_up(void *arg, bool up)
     const struct fleet_options *options = &node->fleet->options;
     view_of(node)->up = up;
     // What it showed before it went away says nothing about what it shows when it is back.
-    for (size_t i = 0; !up && i < SCHEDULE_BACKENDS; i++) {
+    for (size_t i = 0; !up && i < STORY_BACKENDS; i++) {
         memset(&options->view->backends[i].seen[node->index], 0, sizeof(struct view_seen));
     }
     options->on_node(options->arg, node->index, up);
@@ -91,9 +91,9 @@ static void on_up(void *arg, bool up)
 
 static void write_instances(const struct view *view, size_t service, struct buf *out)
 {
-    for (size_t i = 0; i < SCHEDULE_BACKENDS; i++) {
+    for (size_t i = 0; i < STORY_BACKENDS; i++) {
         const struct view_backend *backend = &view->backends[i];
-        if (schedule_service(i) == service) {
+        if (story_service(i) == service) {
             buf_printf(out, "      - {id: %s, address: 127.0.0.1, port: %u}\n", backend->instance,
                        backend->port);
         }
@@ -103,7 +103,7 @@ static void write_instances(const struct view *view, size_t service, struct buf 
 static void write_services(const struct view *view, struct buf *out)
 {
     buf_str(out, "services:\n");
-    for (size_t service = 0; service < SCHEDULE_SERVICES; service++) {
+    for (size_t service = 0; service < STORY_SERVICES; service++) {
         buf_printf(out,
                    "  - name: %s\n    observers: 3\n"
                    "    check: {type: http, path: /healthz, interval: 500ms, timeout: 400ms, "
@@ -318,7 +318,7 @@ static enum err node_init(struct fleet_node *node, uint16_t *port)
         .loop = node->fleet->options.loop,
         .http = node->fleet->options.http,
         .services = services,
-        .service_count = SCHEDULE_SERVICES,
+        .service_count = STORY_SERVICES,
         .on_instance = on_instance,
         .on_up = on_up,
         .arg = node,
@@ -345,7 +345,7 @@ enum err fleet_new(const struct fleet_options *options, struct fleet **ret_fleet
         return ERR_NOMEM;
     }
     fleet->options = *options;
-    uint16_t port = (uint16_t)(options->view->backends[SCHEDULE_BACKENDS - 1].port + 1);
+    uint16_t port = (uint16_t)(options->view->backends[STORY_BACKENDS - 1].port + 1);
     for (size_t i = 0; i < options->view->node_count; i++) {
         fleet->nodes[i].fleet = fleet;
         fleet->nodes[i].index = i;
@@ -356,8 +356,8 @@ enum err fleet_new(const struct fleet_options *options, struct fleet **ret_fleet
         }
         port++;
     }
-    for (size_t i = 0; i < SCHEDULE_BACKENDS; i++) {
-        options->view->backends[i].service = services[schedule_service(i)];
+    for (size_t i = 0; i < STORY_BACKENDS; i++) {
+        options->view->backends[i].service = services[story_service(i)];
     }
     *ret_fleet = fleet;
     return ERR_OK;

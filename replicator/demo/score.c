@@ -10,14 +10,14 @@ void score_init(struct score *score, size_t node_count)
     ASSERT(node_count > 0 && node_count <= SCORE_NODES_MAX);
     memset(score, 0, sizeof(*score));
     score->node_count = node_count;
-    for (size_t i = 0; i < SCHEDULE_BACKENDS; i++) {
+    for (size_t i = 0; i < STORY_BACKENDS; i++) {
         score->backends[i].healthy = true;
     }
 }
 
 void score_flip(struct score *score, size_t index, bool healthy, int64_t now_ms)
 {
-    ASSERT(index < SCHEDULE_BACKENDS);
+    ASSERT(index < STORY_BACKENDS);
     struct score_backend *backend = &score->backends[index];
     ASSERT(backend->healthy != healthy);
     score->missed += (uint64_t)__builtin_popcount(backend->owed);
@@ -39,7 +39,7 @@ static void add_sample(struct score *score, int64_t ms)
 
 void score_shown(struct score *score, struct score_sight sight)
 {
-    ASSERT(sight.backend < SCHEDULE_BACKENDS && sight.node < score->node_count);
+    ASSERT(sight.backend < STORY_BACKENDS && sight.node < score->node_count);
     struct score_backend *backend = &score->backends[sight.backend];
     uint32_t bit = 1U << sight.node;
     backend->shown_healthy =
@@ -54,14 +54,14 @@ void score_node(struct score *score, size_t node, bool up)
 {
     ASSERT(node < score->node_count);
     score->node_up[node] = up;
-    for (size_t i = 0; !up && i < SCHEDULE_BACKENDS; i++) {
+    for (size_t i = 0; !up && i < STORY_BACKENDS; i++) {
         score->backends[i].owed &= ~(1U << node);
     }
 }
 
 static bool node_agrees(const struct score *score, size_t node)
 {
-    for (size_t i = 0; i < SCHEDULE_BACKENDS; i++) {
+    for (size_t i = 0; i < STORY_BACKENDS; i++) {
         bool shown = (score->backends[i].shown_healthy >> node & 1) != 0;
         if (shown != score->backends[i].healthy) {
             return false;
@@ -83,7 +83,7 @@ bool score_agrees(const struct score *score)
 bool score_complete(const struct score *score)
 {
     uint32_t owed = 0;
-    for (size_t i = 0; i < SCHEDULE_BACKENDS; i++) {
+    for (size_t i = 0; i < STORY_BACKENDS; i++) {
         owed |= score->backends[i].owed;
     }
     return score->missed == 0 && owed == 0;

@@ -7,10 +7,10 @@
 //
 // A node that is down owes nothing of what happens meanwhile: the flips that are open when it goes down or
 // happen while it is, are excused, and give no latency.
-// Pure: time is an argument.  Read next: schedule.h, demo.c.
+// Pure: time is an argument.  Read next: story.h, demo.c.
 #pragma once
 
-#include "replicator/demo/schedule.h"
+#include "replicator/demo/story.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,7 +29,7 @@ struct score_backend {
 struct score {
     size_t node_count;
     bool node_up[SCORE_NODES_MAX];
-    struct score_backend backends[SCHEDULE_BACKENDS];
+    struct score_backend backends[STORY_BACKENDS];
     uint64_t flips, missed;
     uint64_t sample_count;
     uint32_t samples[SCORE_MS_MAX + 1]; // how many of each latency in ms

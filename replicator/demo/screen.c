@@ -14,10 +14,10 @@
 _Static_assert(COLUMNS_MAX <= TABLE_COLUMNS_MAX, "a column for each node");
 
 static const char *const mode_words[] = {
-    [SCHEDULE_HEALTHY] = "ok",
-    [SCHEDULE_ERROR] = "answers 500",
-    [SCHEDULE_HANG] = "hangs",
-    [SCHEDULE_REFUSE] = "refuses",
+    [STORY_HEALTHY] = "ok",
+    [STORY_ERROR] = "answers 500",
+    [STORY_HANG] = "hangs",
+    [STORY_REFUSE] = "refuses",
 };
 
 void screen_init(struct screen *screen, bool json)
@@ -111,11 +111,11 @@ static void draw_backends(struct screen *screen, const struct view *view)
     titles[count++] = "LAG";
     struct table table;
     table_init(&table, titles, count, (struct table_options){true, screen->colours});
-    for (size_t i = 0; i < SCHEDULE_BACKENDS; i++) {
+    for (size_t i = 0; i < STORY_BACKENDS; i++) {
         add_row(&table, view, &view->backends[i]);
     }
     if (table_print(&table, stdout) == ERR_OK) {
-        screen->line_count += SCHEDULE_BACKENDS + 1;
+        screen->line_count += STORY_BACKENDS + 1;
     }
     table_fini(&table);
 }

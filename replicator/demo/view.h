@@ -3,8 +3,8 @@
 // Plain data: fleet.c and follow.c write it, screen.c shows it.  [loop]
 #pragma once
 
-#include "replicator/demo/schedule.h"
 #include "replicator/demo/score.h"
+#include "replicator/demo/story.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,7 +30,7 @@ struct view_backend {
     const char *service;
     char instance[16];
     uint16_t port;
-    enum schedule_mode mode;
+    enum story_mode mode;
     int64_t flipped_ms; // when it last changed, since the start
     int64_t first_ms;   // when the first node showed that; 0: none has
     int64_t last_ms;    // when the last node so far did
@@ -43,5 +43,5 @@ struct view {
     uint64_t flips;
     size_t node_count;
     struct view_node nodes[SCORE_NODES_MAX];
-    struct view_backend backends[SCHEDULE_BACKENDS];
+    struct view_backend backends[STORY_BACKENDS];
 };

@@ -8,7 +8,7 @@ static void start(struct score *score, size_t node_count)
     score_init(score, node_count);
     for (size_t node = 0; node < node_count; node++) {
         score_node(score, node, true);
-        for (size_t i = 0; i < SCHEDULE_BACKENDS; i++) {
+        for (size_t i = 0; i < STORY_BACKENDS; i++) {
             score_shown(score, (struct score_sight){node, i, true, 0});
         }
     }
