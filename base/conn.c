@@ -2,6 +2,8 @@
 #include "base/conn.h"
 
 #include "base/assert.h"
+#include "base/connector.h"
+#include "base/deadlines.h"
 #include "base/loop.h"
 #include "base/socket.h"
 #include "base/tls.h"
@@ -25,35 +27,31 @@ enum conn_state {
     CONN_HANDSHAKE,  // TLS
     CONN_OPENING,    // usable; on_open is due
     CONN_OPEN,
-    CONN_FLUSH,      // conn_finish: output is being sent
-    CONN_DRAIN,      // our end is sent; input is thrown away until theirs comes
-    CONN_OVER        // on_close has been called, or is due (`over_due`)
+    CONN_FLUSH, // conn_finish: output is being sent
+    CONN_DRAIN, // our end is sent; input is thrown away until theirs comes
+    CONN_OVER   // on_close has been called, or is due (`over_due`)
 };
 
 struct conn {
     struct loop *loop;
     struct conn_options options;
     enum conn_state state;
-    int fd; // -1 once the bufferevent owns it
-    struct loop_watch *watch; // while connecting
-    struct bufferevent *bev;  // from HANDSHAKE on
+    int fd;                      // -1 once the bufferevent owns it
+    struct connector *connector; // while connecting
+    struct bufferevent *bev;     // from HANDSHAKE on
     struct evbuffer_cb_entry *out_entry;
     struct ssl_st *session; // owned by the bufferevent
     struct loop_timer *timer;
     struct address peer;
     bool paused;
-    bool eof;      // the peer has sent its last byte
-    bool over_due; // on_close must still be called
-    bool closed;   // conn_close was called: free at the end of the callback
+    bool eof;       // the peer has sent its last byte
+    bool over_due;  // on_close must still be called
+    bool closed;    // conn_close was called: free at the end of the callback
     unsigned depth; // callbacks under way
     enum err over_err;
     char over_text[TEXT_LEN];
-    struct mono armed_at;      // of the timer; looked at only when it is armed
-    struct mono open_by;       // until OPEN
-    struct mono deadline;      // of conn_set_deadline or of the drain
-    const char *deadline_text; // NULL: none
-    struct mono active_at;     // last byte either way
-    struct mono progress_at;   // since when the output that waits has not moved
+    struct mono armed_at; // of the timer; looked at only when it is armed
+    struct deadlines deadlines;
     size_t drain_left;
     int64_t drain_ms;
 };
@@ -61,12 +59,14 @@ struct conn {
 static void destroy(struct conn *conn)
 {
     if (conn->bev != NULL) {
-        evbuffer_remove_cb_entry(bufferevent_get_output(conn->bev), conn->out_entry);
+        if (conn->out_entry != NULL) {
+            evbuffer_remove_cb_entry(bufferevent_get_output(conn->bev), conn->out_entry);
+        }
         bufferevent_setcb(conn->bev, NULL, NULL, NULL, NULL);
         bufferevent_disable(conn->bev, EV_READ | EV_WRITE);
         bufferevent_free(conn->bev); // closes the descriptor at the end of this turn of the loop
     }
-    loop_watch_free(conn->watch);
+    connector_free(conn->connector);
     if (conn->fd >= 0) {
         close(conn->fd);
     }
@@ -75,6 +75,39 @@ static void destroy(struct conn *conn)
     free(conn);
 }
 
+// --- deadlines: one timer for the earliest of them
+
+static struct deadlines_due next_deadline(const struct conn *conn)
+{
+    static const enum deadlines_phase phases[] = {
+        [CONN_CONNECTING] = DEADLINES_CONNECTING, [CONN_HANDSHAKE] = DEADLINES_HANDSHAKE,
+        [CONN_OPENING] = DEADLINES_OPEN,          [CONN_OPEN] = DEADLINES_OPEN,
+        [CONN_FLUSH] = DEADLINES_CLOSING,         [CONN_DRAIN] = DEADLINES_CLOSING,
+    };
+    if (conn->over_due || conn->state == CONN_OPENING) {
+        return (struct deadlines_due){{0}, ""};
+    }
+    if (conn->state == CONN_OVER) {
+        return (struct deadlines_due){{INT64_MAX}, ""};
+    }
+    return deadlines_next(&conn->deadlines, phases[conn->state], conn_out_len(conn) > 0);
+}
+
+// A timer that stands earlier than needed is left: it looks again when it fires.  So a stream that is
+// busy does not move its timer with every byte.
+static void rearm(struct conn *conn)
+{
+    struct mono at = next_deadline(conn).at;
+    if (loop_timer_armed(conn->timer) && conn->armed_at.us <= at.us) {
+        return;
+    }
+    if (at.us != INT64_MAX) {
+        conn->armed_at = at;
+        loop_timer_set(conn->timer, at);
+    }
+}
+
+// Around every callback: the user may close the stream inside it.
 static void enter(struct conn *conn)
 {
     conn->depth++;
@@ -86,53 +119,8 @@ static void leave(struct conn *conn)
     conn->depth--;
     if (conn->depth == 0 && conn->closed) {
         destroy(conn);
-    }
-}
-
-// --- deadlines: one timer for the earliest of them
-
-static void earliest(struct mono *at, struct mono other)
-{
-    if (other.us < at->us) {
-        *at = other;
-    }
-}
-
-static struct mono next_deadline(const struct conn *conn)
-{
-    struct mono at = {INT64_MAX};
-    if (conn->over_due || conn->state == CONN_OPENING) {
-        return (struct mono){0};
-    }
-    if (conn->state == CONN_OVER) {
-        return at;
-    }
-    if (conn->state < CONN_OPENING) {
-        earliest(&at, conn->open_by);
-    }
-    if (conn->deadline_text != NULL) {
-        earliest(&at, conn->deadline);
-    }
-    if (conn->options.idle_ms > 0 && conn->state == CONN_OPEN) {
-        earliest(&at, mono_add_ms(conn->active_at, conn->options.idle_ms));
-    }
-    if (conn->options.write_ms > 0 && conn_out_len(conn) > 0) {
-        earliest(&at, mono_add_ms(conn->progress_at, conn->options.write_ms));
-    }
-    return at;
-}
-
-// A timer that stands earlier than needed is left: it looks again when it fires.  So a stream that is
-// busy does not move its timer with every byte.
-static void rearm(struct conn *conn)
-{
-    struct mono at = next_deadline(conn);
-    if (loop_timer_armed(conn->timer) && conn->armed_at.us <= at.us) {
-        return;
-    }
-    if (at.us != INT64_MAX) {
-        conn->armed_at = at;
-        loop_timer_set(conn->timer, at);
+    } else if (!conn->closed) {
+        rearm(conn);
     }
 }
 
@@ -140,8 +128,8 @@ static void rearm(struct conn *conn)
 
 static void stop_io(struct conn *conn)
 {
-    loop_watch_free(conn->watch);
-    conn->watch = NULL;
+    connector_free(conn->connector);
+    conn->connector = NULL;
     if (conn->bev != NULL) {
         bufferevent_disable(conn->bev, EV_READ | EV_WRITE);
     }
@@ -181,19 +169,14 @@ static void end_errno(struct conn *conn, int errno_value)
 
 // --- conn_finish
 
-static void send_fin(struct conn *conn)
-{
-    if (conn->session != NULL) {
-        tls_session_finish(conn->session);
-    }
-    (void)shutdown(bufferevent_getfd(conn->bev), SHUT_WR);
-}
-
 // True: everything is sent and nothing more is to be waited for.
 static bool begin_drain(struct conn *conn)
 {
     conn->state = CONN_DRAIN;
-    send_fin(conn);
+    if (conn->session != NULL) {
+        tls_session_finish(conn->session);
+    }
+    (void)shutdown(bufferevent_getfd(conn->bev), SHUT_WR);
     struct evbuffer *in = bufferevent_get_input(conn->bev);
     size_t waiting = evbuffer_get_length(in);
     (void)evbuffer_drain(in, waiting);
@@ -201,8 +184,8 @@ static bool begin_drain(struct conn *conn)
         return true;
     }
     conn->drain_left -= waiting;
-    conn->deadline = mono_add_ms(loop_now(conn->loop), conn->drain_ms);
-    conn->deadline_text = "drained";
+    conn->deadlines.total = mono_add_ms(loop_now(conn->loop), conn->drain_ms);
+    conn->deadlines.total_text = "drained";
     bufferevent_setwatermark(conn->bev, EV_READ, 0, 16384);
     bufferevent_enable(conn->bev, EV_READ);
     return false;
@@ -221,7 +204,7 @@ void conn_finish(struct conn *conn, size_t drain_len, int64_t drain_ms)
         return;
     }
     conn->state = CONN_FLUSH;
-    conn->deadline_text = NULL;
+    conn->deadlines.total_text = NULL;
     bufferevent_disable(conn->bev, EV_READ);
     if (conn_out_len(conn) == 0 && begin_drain(conn)) {
         end_soon(conn, ERR_OK, "");
@@ -235,7 +218,7 @@ void conn_finish(struct conn *conn, size_t drain_len, int64_t drain_ms)
 static void on_read(struct bufferevent *bev, void *arg)
 {
     struct conn *conn = arg;
-    conn->active_at = loop_now(conn->loop);
+    conn->deadlines.active_at = loop_now(conn->loop);
     enter(conn);
     if (conn->state == CONN_DRAIN) {
         struct evbuffer *in = bufferevent_get_input(bev);
@@ -260,8 +243,6 @@ static void on_write(struct bufferevent *bev, void *arg)
     if (conn->state == CONN_FLUSH) {
         if (conn_out_len(conn) == 0 && begin_drain(conn)) {
             end_now(conn, ERR_OK, "");
-        } else {
-            rearm(conn);
         }
     } else if (conn->state == CONN_OPEN && conn_out_len(conn) <= conn->options.out_low &&
                conn->options.handlers->on_drain != NULL) {
@@ -275,15 +256,15 @@ static void on_out_change(struct evbuffer *out, const struct evbuffer_cb_info *i
     (void)out;
     struct conn *conn = arg;
     if (info->n_deleted > 0 || info->orig_size == 0) {
-        conn->active_at = loop_now(conn->loop);
-        conn->progress_at = conn->active_at;
+        conn->deadlines.active_at = loop_now(conn->loop);
+        conn->deadlines.progress_at = conn->deadlines.active_at;
     }
 }
 
 static void opened(struct conn *conn)
 {
     conn->state = CONN_OPEN;
-    conn->active_at = loop_now(conn->loop);
+    conn->deadlines.active_at = loop_now(conn->loop);
     bufferevent_setwatermark(conn->bev, EV_WRITE, conn->options.out_low, 0);
     bufferevent_setwatermark(conn->bev, EV_READ, 0, conn->options.in_max);
     if (!conn->paused) {
@@ -303,9 +284,7 @@ static void ended_by_peer(struct conn *conn)
     } else if (conn->state == CONN_OPEN && conn->options.handlers->on_eof != NULL) {
         conn->options.handlers->on_eof(conn->options.arg);
     } else if (conn->state != CONN_FLUSH) {
-        end_now(conn, conn->state == CONN_HANDSHAKE ? ERR_TLS : ERR_CLOSED,
-                conn->state == CONN_HANDSHAKE ? "closed by the peer during the handshake"
-                                              : "closed by the peer");
+        end_now(conn, conn->state == CONN_HANDSHAKE ? ERR_TLS : ERR_CLOSED, "closed by the peer");
     }
 }
 
@@ -341,7 +320,6 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
     }
     if ((what & BEV_EVENT_CONNECTED) != 0) {
         opened(conn);
-        rearm(conn);
     } else if ((what & BEV_EVENT_EOF) != 0) {
         ended_by_peer(conn);
     } else if ((what & BEV_EVENT_ERROR) != 0) {
@@ -379,44 +357,36 @@ static enum err start_stream(struct conn *conn)
     conn->fd = -1;
     bufferevent_setcb(conn->bev, on_read, on_write, on_event, conn);
     conn->state = conn->session == NULL ? CONN_OPENING : CONN_HANDSHAKE;
-    return conn->out_entry == NULL ? ERR_NOMEM : ERR_OK;
+    if (conn->out_entry == NULL) {
+        // The descriptor is taken already, so this comes as an end of the stream.
+        end_soon(conn, ERR_NOMEM, err_text(ERR_NOMEM));
+    }
+    return ERR_OK;
 }
 
 static void on_timer(void *arg)
 {
     struct conn *conn = arg;
     enter(conn);
-    struct mono now = loop_now(conn->loop);
     if (conn->over_due) {
         end_now(conn, conn->over_err, conn->over_text);
     } else if (conn->state == CONN_OPENING) {
         opened(conn);
-    } else if (next_deadline(conn).us <= now.us) {
-        const char *text = "no byte moved within the idle timeout";
-        if (conn->state < CONN_OPENING) {
-            text = conn->state == CONN_CONNECTING ? "not connected in time"
-                                                  : "TLS handshake not done in time";
-        } else if (conn->deadline_text != NULL && conn->deadline.us <= now.us) {
-            text = conn->deadline_text;
-        } else if (conn_out_len(conn) > 0) {
-            text = "the peer takes no output";
+    } else {
+        struct deadlines_due due = next_deadline(conn);
+        if (due.at.us <= loop_now(conn->loop).us) {
+            end_now(conn, conn->state == CONN_DRAIN ? ERR_OK : ERR_TIMEOUT, due.text);
         }
-        end_now(conn, conn->state == CONN_DRAIN ? ERR_OK : ERR_TIMEOUT, text);
-    }
-    if (conn->state != CONN_OVER && !conn->closed) {
-        rearm(conn);
     }
     leave(conn);
 }
 
-static void on_connected(void *arg, int fd, unsigned ready)
+static void on_connected(void *arg, int fd, int errno_value)
 {
-    (void)ready;
     struct conn *conn = arg;
+    conn->connector = NULL;
+    conn->fd = fd;
     enter(conn);
-    int errno_value = socket_pending_error(fd);
-    loop_watch_free(conn->watch);
-    conn->watch = NULL;
     enum err err = errno_value == 0 ? start_stream(conn) : ERR_OK;
     if (errno_value != 0) {
         end_errno(conn, errno_value);
@@ -424,9 +394,6 @@ static void on_connected(void *arg, int fd, unsigned ready)
         end_now(conn, err, err_text(err));
     } else if (conn->state == CONN_OPENING) {
         opened(conn);
-    }
-    if (conn->state != CONN_OVER && !conn->closed) {
-        rearm(conn);
     }
     leave(conn);
 }
@@ -445,7 +412,9 @@ static enum err make(struct loop *loop, const struct conn_options *options, stru
     conn->options.in_max = options->in_max == 0 ? IN_MAX_DEFAULT : options->in_max;
     conn->options.out_max = options->out_max == 0 ? OUT_MAX_DEFAULT : options->out_max;
     conn->options.open_ms = options->open_ms == 0 ? OPEN_MS_DEFAULT : options->open_ms;
-    conn->open_by = mono_add_ms(loop_now(loop), conn->options.open_ms);
+    conn->deadlines.idle_ms = options->idle_ms;
+    conn->deadlines.write_ms = options->write_ms;
+    conn->deadlines.open_by = mono_add_ms(loop_now(loop), conn->options.open_ms);
     if (options->tls != NULL) {
         conn->options.tls = tls_context_ref(options->tls);
     }
@@ -457,30 +426,6 @@ static enum err make(struct loop *loop, const struct conn_options *options, stru
     return ERR_OK;
 }
 
-static enum err begin_connect(struct conn *conn, const struct address *address)
-{
-    conn->fd = socket_open(address);
-    if (conn->fd < 0) {
-        return socket_err(errno) == ERR_NOMEM ? ERR_NOMEM : ERR_IO;
-    }
-    socket_tune(conn->fd, address);
-    int errno_value = 0;
-    switch (socket_connect(conn->fd, address, &errno_value)) {
-    case SOCKET_CONNECTED:
-        return start_stream(conn);
-    case SOCKET_FAILED: {
-        char text[TEXT_LEN];
-        end_soon(conn, socket_err(errno_value), strerror_r(errno_value, text, sizeof(text)));
-        return ERR_OK;
-    }
-    case SOCKET_CONNECTING:
-        break;
-    }
-    const struct loop_watcher watcher = {on_connected, conn};
-    enum err err = loop_watch_new(conn->loop, conn->fd, &watcher, &conn->watch);
-    return err != ERR_OK ? err : loop_watch_set(conn->watch, LOOP_WRITE);
-}
-
 enum err conn_connect(struct loop *loop, const struct address *address,
                       const struct conn_options *options, struct conn **ret_conn)
 {
@@ -490,7 +435,8 @@ enum err conn_connect(struct loop *loop, const struct address *address,
         return err;
     }
     conn->peer = *address;
-    err = begin_connect(conn, address);
+    const struct connector_target target = {address, on_connected, conn};
+    err = connector_start(loop, &target, &conn->connector);
     if (err != ERR_OK) {
         destroy(conn);
         return err;
@@ -589,14 +535,6 @@ void conn_resume(struct conn *conn)
     }
 }
 
-void conn_set_in_max(struct conn *conn, size_t in_max)
-{
-    conn->options.in_max = in_max;
-    if (conn->state == CONN_OPEN) {
-        bufferevent_setwatermark(conn->bev, EV_READ, 0, in_max);
-    }
-}
-
 // --- output
 
 enum err conn_write(struct conn *conn, struct span data)
@@ -605,13 +543,14 @@ enum err conn_write(struct conn *conn, struct span data)
     if (conn->state != CONN_OPEN) {
         return ERR_CLOSED;
     }
-    if (data.len > conn_out_room(conn)) {
+    size_t waiting = conn_out_len(conn);
+    if (waiting > conn->options.out_max || data.len > conn->options.out_max - waiting) {
         return ERR_FULL;
     }
     if (data.len > 0 && bufferevent_write(conn->bev, data.ptr, data.len) != 0) {
         return ERR_NOMEM;
     }
-    if (conn->options.write_ms > 0) {
+    if (conn->deadlines.write_ms > 0) {
         rearm(conn);
     }
     return ERR_OK;
@@ -622,35 +561,15 @@ size_t conn_out_len(const struct conn *conn)
     return conn->bev == NULL ? 0 : evbuffer_get_length(bufferevent_get_output(conn->bev));
 }
 
-size_t conn_out_room(const struct conn *conn)
-{
-    size_t len = conn_out_len(conn);
-    return len < conn->options.out_max ? conn->options.out_max - len : 0;
-}
-
 // --- deadlines
 
 void conn_set_deadline(struct conn *conn, struct mono at, const char *text)
 {
     if (conn->state <= CONN_OPEN) {
-        conn->deadline = at;
-        conn->deadline_text = text;
+        conn->deadlines.total = at;
+        conn->deadlines.total_text = text;
         rearm(conn);
     }
-}
-
-void conn_clear_deadline(struct conn *conn)
-{
-    if (conn->state <= CONN_OPEN) {
-        conn->deadline_text = NULL;
-    }
-}
-
-void conn_set_idle_ms(struct conn *conn, int64_t idle_ms)
-{
-    conn->options.idle_ms = idle_ms;
-    conn->active_at = loop_now(conn->loop);
-    rearm(conn);
 }
 
 // --- who is there
@@ -660,19 +579,9 @@ bool conn_is_open(const struct conn *conn)
     return conn->state == CONN_OPEN;
 }
 
-bool conn_is_tls(const struct conn *conn)
-{
-    return conn->options.tls != NULL;
-}
-
 const struct address *conn_peer(const struct conn *conn)
 {
     return &conn->peer;
-}
-
-bool conn_peer_is_loopback(const struct conn *conn)
-{
-    return address_is_loopback(&conn->peer);
 }
 
 bool conn_peer_uid(const struct conn *conn, uid_t *ret_uid)

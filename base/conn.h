@@ -46,12 +46,12 @@ struct conn_handlers {
 struct conn_options {
     const struct conn_handlers *handlers; // kept
     void *arg;
-    size_t in_max;       // ceiling of bytes waiting in conn_input; 0 = 64 KiB
-    size_t out_max;      // ceiling of bytes waiting to be sent; 0 = 1 MiB
-    size_t out_low;      // on_drain at or below
-    int64_t open_ms;     // total for connecting and handshake; 0 = 5 s
-    int64_t idle_ms;     // no byte either way for so long; 0 = never
-    int64_t write_ms;    // output waits and nothing of it was taken for so long; 0 = never
+    size_t in_max;           // ceiling of bytes waiting in conn_input; 0 = 64 KiB
+    size_t out_max;          // ceiling of bytes waiting to be sent; 0 = 1 MiB
+    size_t out_low;          // on_drain at or below
+    int64_t open_ms;         // total for connecting and handshake; 0 = 5 s
+    int64_t idle_ms;         // no byte either way for so long; 0 = never
+    int64_t write_ms;        // output waits and nothing of it was taken for so long; 0 = never
     struct tls_context *tls; // NULL: plain.  The conn takes a reference of its own.
     const char *tls_name;    // client: the name to verify and to send as SNI; NULL: neither
 };
@@ -80,8 +80,6 @@ void conn_consume(struct conn *conn, size_t len);
 // Going on with input waiting calls on_data soon.
 void conn_pause(struct conn *conn);
 void conn_resume(struct conn *conn);
-// Raises or lowers the ceiling of the input.
-void conn_set_in_max(struct conn *conn, size_t in_max);
 
 // --- output; only once open
 
@@ -89,24 +87,22 @@ void conn_set_in_max(struct conn *conn, size_t in_max);
 // any more (on_close has come or is about to).
 enum err conn_write(struct conn *conn, struct span data) MUST_USE;
 size_t conn_out_len(const struct conn *conn);
-size_t conn_out_room(const struct conn *conn); // before ERR_FULL
 
 // --- deadlines
 
 // One absolute deadline beside those of the options: at `at` the stream ends with ERR_TIMEOUT and
 // `text` (kept: a literal).  A second call moves it.
 void conn_set_deadline(struct conn *conn, struct mono at, const char *text);
-void conn_clear_deadline(struct conn *conn);
-void conn_set_idle_ms(struct conn *conn, int64_t idle_ms);
+static inline void conn_clear_deadline(struct conn *conn)
+{
+    conn_set_deadline(conn, (struct mono){0}, NULL);
+}
 
 // --- who is there
 
 bool conn_is_open(const struct conn *conn);
-bool conn_is_tls(const struct conn *conn);
 // The peer's address; of a unix socket: its family only.
 const struct address *conn_peer(const struct conn *conn);
-// 127.0.0.0/8, ::1, or a unix socket.
-bool conn_peer_is_loopback(const struct conn *conn);
 // The peer's user on a unix socket.  false: not a unix socket.
 bool conn_peer_uid(const struct conn *conn, uid_t *ret_uid);
 // The name in the verified client certificate (first DNS name, else the common name).  false: none.

@@ -33,9 +33,9 @@ enum err crypto_hmac_sha256(struct span key, struct span data, uint8_t ret_mac[C
     struct span named = key.len == 0 ? SPAN_LIT("") : key;
     unsigned len = 0;
     unsigned char mac[EVP_MAX_MD_SIZE];
-    if (named.len > INT32_MAX || HMAC(EVP_sha256(), named.ptr, (int)named.len,
-                                      (const unsigned char *)data.ptr, data.len, mac,
-                                      &len) == NULL) {
+    if (named.len > INT32_MAX ||
+        HMAC(EVP_sha256(), named.ptr, (int)named.len, (const unsigned char *)data.ptr, data.len,
+             mac, &len) == NULL) {
         return ERR_IO;
     }
     memcpy(ret_mac, mac, CRYPTO_SHA256_LEN);

@@ -22,4 +22,3 @@ enum err crypto_hmac_sha256(struct span key, struct span data,
 
 // Equal bytes?  The time depends on the lengths only.
 bool crypto_equal(struct span a, struct span b);
-

@@ -22,7 +22,7 @@ struct http1_parser {
     size_t header_count;
     struct http1_request request;
     bool chunked;
-    bool complete;  // llhttp says so
+    bool complete; // llhttp says so
     bool no_memory;
     uint64_t content_len;
     enum http1_problem problem;
@@ -469,9 +469,9 @@ enum http1_state http1_parser_feed(struct http1_parser *parser, struct span data
         }
     }
     size_t body_len = 0;
-    enum http1_state state = feed_body(
-        parser, span_of(data.ptr == NULL ? "" : data.ptr + head_len, data.len - head_len),
-        &body_len);
+    enum http1_state state =
+        feed_body(parser, span_of(data.ptr == NULL ? "" : data.ptr + head_len, data.len - head_len),
+                  &body_len);
     *ret_len = head_len + body_len;
     return state;
 }

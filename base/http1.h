@@ -35,9 +35,9 @@ struct http1_request {
     struct span body;
     const struct http1_header *headers;
     size_t header_count;
-    bool version_0;        // HTTP/1.0
+    bool version_0; // HTTP/1.0
     bool keep_alive;
-    bool head;             // method HEAD
+    bool head; // method HEAD
 };
 
 // The first header of that name (compared without case).  false: none.
@@ -47,11 +47,11 @@ bool http1_request_header(const struct http1_request *request, const char *name,
 size_t http1_request_header_count(const struct http1_request *request, const char *name);
 
 enum http1_state {
-    HTTP1_NEED_MORE,     // everything given was used, or the header section is not complete yet
-    HTTP1_CONTINUE,      // the client waits for "100 Continue" before it sends the body; feed on
-    HTTP1_READY,         // a request is complete: http1_parser_request
-    HTTP1_MALFORMED,     // http1_parser_problem; the connection must end
-    HTTP1_NO_MEMORY      // the connection must end
+    HTTP1_NEED_MORE, // everything given was used, or the header section is not complete yet
+    HTTP1_CONTINUE,  // the client waits for "100 Continue" before it sends the body; feed on
+    HTTP1_READY,     // a request is complete: http1_parser_request
+    HTTP1_MALFORMED, // http1_parser_problem; the connection must end
+    HTTP1_NO_MEMORY  // the connection must end
 };
 
 struct http1_parser;

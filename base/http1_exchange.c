@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define HEAD_MAX 32768     // of an answer
-#define CHUNK_OVERHEAD 16  // size line and end of a chunk
+#define HEAD_MAX 32768    // of an answer
+#define CHUNK_OVERHEAD 16 // size line and end of a chunk
 
 const char *http1_status_text(unsigned status)
 {

@@ -28,8 +28,8 @@ struct http1_listener_info {
     bool is_unix;
     bool is_loopback; // the listener's own address is a loopback one, or a unix socket
     bool is_tls;
-    uint16_t port;    // as bound; 0: unix socket
-    void *user;       // of http1_listen_options
+    uint16_t port; // as bound; 0: unix socket
+    void *user;    // of http1_listen_options
 };
 
 const struct http1_request *http1_exchange_request(const struct http1_exchange *exchange);
@@ -56,11 +56,11 @@ void http1_exchange_on_cancel(struct http1_exchange *exchange, void (*fn)(void *
 
 struct http1_response {
     unsigned status;
-    const char *content_type; // NULL: none
+    const char *content_type;           // NULL: none
     const struct http1_header *headers; // more of them; control bytes in a value go out as "?"
     size_t header_count;
-    struct span body;         // not sent in answer to HEAD, nor with 204 and 304; its length is
-    bool close;               // end the connection after it
+    struct span body; // not sent in answer to HEAD, nor with 204 and 304; its length is
+    bool close;       // end the connection after it
 };
 
 // Ends the handle.  Borrows until return.  When there is no memory for the answer the connection is

@@ -3,19 +3,19 @@
 
 // The states of the header section.  Each names what is expected next.
 enum scan_state {
-    SCAN_START,      // the first byte, or CR of one leading empty line
+    SCAN_START, // the first byte, or CR of one leading empty line
     SCAN_START_LF,
-    SCAN_METHOD_1,   // the method's first byte
+    SCAN_METHOD_1, // the method's first byte
     SCAN_METHOD,
     SCAN_TARGET_1,
     SCAN_TARGET,
-    SCAN_VERSION,    // eight bytes of HTTP/1.x, counted by `word`
+    SCAN_VERSION, // eight bytes of HTTP/1.x, counted by `word`
     SCAN_VERSION_CR,
-    SCAN_LINE_LF,    // LF after the CR of the request line or of a header
-    SCAN_NAME_1,     // the first byte of a name, or the CR of the empty line
+    SCAN_LINE_LF, // LF after the CR of the request line or of a header
+    SCAN_NAME_1,  // the first byte of a name, or the CR of the empty line
     SCAN_NAME,
     SCAN_VALUE,
-    SCAN_END_LF      // LF of the empty line
+    SCAN_END_LF // LF of the empty line
 };
 
 static bool is_token_byte(unsigned char c)
@@ -162,8 +162,7 @@ enum http1_progress http1_scan_feed(struct http1_scan *scan, struct span data)
     enum http1_progress progress = HTTP1_MORE;
     while (progress == HTTP1_MORE && scan->len < data.len) {
         if (scan->len == HTTP1_HEAD_MAX) {
-            return refuse(scan, HTTP1_HEADERS_TOO_LARGE,
-                          "request line and headers over 16 KiB");
+            return refuse(scan, HTTP1_HEADERS_TOO_LARGE, "request line and headers over 16 KiB");
         }
         progress = scan_byte(scan, (unsigned char)data.ptr[scan->len]);
         scan->len++;
@@ -174,7 +173,7 @@ enum http1_progress http1_scan_feed(struct http1_scan *scan, struct span data)
 // --- chunks
 
 enum chunk_state {
-    CHUNK_SIZE_1,   // the first digit
+    CHUNK_SIZE_1, // the first digit
     CHUNK_SIZE,
     CHUNK_EXTENSION,
     CHUNK_SIZE_LF,

@@ -18,10 +18,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HTTP1_HEAD_MAX 16384      // request line and headers, in bytes
+#define HTTP1_HEAD_MAX 16384 // request line and headers, in bytes
 #define HTTP1_HEADERS_MAX 100
-#define HTTP1_BODY_MAX 1048576    // after the chunks have been taken apart
-#define HTTP1_EXTENSION_MAX 256   // of one chunk
+#define HTTP1_BODY_MAX 1048576  // after the chunks have been taken apart
+#define HTTP1_EXTENSION_MAX 256 // of one chunk
 #define HTTP1_TRAILERS_MAX 4096
 
 enum http1_problem {
@@ -35,15 +35,15 @@ enum http1_progress { HTTP1_MORE, HTTP1_DONE, HTTP1_REFUSED };
 
 struct http1_scan {
     uint8_t state;
-    uint32_t len;          // bytes looked at
+    uint32_t len; // bytes looked at
     uint32_t header_count;
-    uint32_t start;        // of the request line: 0, or 2 after a leading CRLF
+    uint32_t start; // of the request line: 0, or 2 after a leading CRLF
     uint32_t method_len;
     uint32_t target_start, target_len;
-    uint32_t version_len;  // bytes of "HTTP/1.x" seen
-    bool version_0;        // HTTP/1.0
+    uint32_t version_len; // bytes of "HTTP/1.x" seen
+    bool version_0;       // HTTP/1.0
     enum http1_problem problem;
-    const char *text;      // of a refusal: a literal
+    const char *text; // of a refusal: a literal
 };
 
 void http1_scan_init(struct http1_scan *scan);
@@ -56,7 +56,7 @@ struct http1_chunks {
     uint8_t digits;
     uint32_t extension_len;
     uint32_t trailers_len;
-    uint64_t left;   // data bytes of the current chunk still to come
+    uint64_t left; // data bytes of the current chunk still to come
     uint64_t body_len;
     enum http1_problem problem;
     const char *text;

@@ -77,8 +77,8 @@ static bool over_ceiling(const struct http1_listener *listener)
     if (listener->info.is_unix) {
         max += server->options.connections_reserved;
     }
-    return server->connections >= max || (listener->connections_max != 0 &&
-                                          listener->connections >= listener->connections_max);
+    return server->connections >= max ||
+           (listener->connections_max != 0 && listener->connections >= listener->connections_max);
 }
 
 static void on_accept(void *arg, int fd, const struct address *peer)

@@ -30,16 +30,16 @@ typedef void (*http1_answered_fn)(void *arg, const struct http1_request *request
 // 0 means the default in brackets.
 struct http1_server_options {
     http1_handler_fn handler;
-    http1_answered_fn answered;   // may be NULL
+    http1_answered_fn answered; // may be NULL
     void *arg;
-    uint32_t connections_max;     // of all listeners [1024]
-    uint32_t connections_reserved;// beside these, for unix sockets only [32]
-    int64_t header_ms;            // for the header section: from its first byte; of the first request
-                                  // from accepting [5 s]
-    int64_t body_ms;              // for the body [10 s]
-    int64_t idle_ms;              // between two requests [30 s]
-    int64_t write_ms;             // output waits and the client takes none of it [15 s]
-    size_t stream_out_max;        // ceiling of a stream's waiting output [1 MiB]
+    uint32_t connections_max;      // of all listeners [1024]
+    uint32_t connections_reserved; // beside these, for unix sockets only [32]
+    int64_t header_ms;     // for the header section: from its first byte; of the first request
+                           // from accepting [5 s]
+    int64_t body_ms;       // for the body [10 s]
+    int64_t idle_ms;       // between two requests [30 s]
+    int64_t write_ms;      // output waits and the client takes none of it [15 s]
+    size_t stream_out_max; // ceiling of a stream's waiting output [1 MiB]
 };
 
 // ERR_NOMEM.  *gives* it.
@@ -50,10 +50,10 @@ void http1_server_free(struct http1_server *server);
 
 struct http1_listen_options {
     struct address address;
-    mode_t unix_mode;            // 0 = 0660
-    struct tls_context *tls;     // NULL: plain.  Takes a reference of its own.
-    uint32_t connections_max;    // of this listener; 0 = only the server's ceiling
-    void *user;                  // see struct http1_listener_info
+    mode_t unix_mode;         // 0 = 0660
+    struct tls_context *tls;  // NULL: plain.  Takes a reference of its own.
+    uint32_t connections_max; // of this listener; 0 = only the server's ceiling
+    void *user;               // see struct http1_listener_info
 };
 
 // Errors as listener_new.  The listener lives as long as the server.

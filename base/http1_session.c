@@ -254,7 +254,7 @@ static void on_open(void *arg)
 {
     struct http1_session *session = arg;
     struct http1_peer *peer = &session->peer;
-    peer->is_loopback = conn_peer_is_loopback(session->conn);
+    peer->is_loopback = address_is_loopback(conn_peer(session->conn));
     peer->has_uid = conn_peer_uid(session->conn, &peer->uid);
     if (!conn_peer_name(session->conn, peer->name, sizeof(peer->name))) {
         peer->name[0] = 0;

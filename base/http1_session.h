@@ -13,9 +13,10 @@
 #include "base/http1_exchange.h"
 #include "base/http1_server.h"
 
-#define HTTP1_OUT_HIGH 65536    // no further request is parsed while more output waits
-#define HTTP1_LINGER_LEN 65536  // after the last answer: input thrown away, so that the client gets to
-#define HTTP1_LINGER_MS 1000    // read it before a reset
+#define HTTP1_OUT_HIGH 65536 // no further request is parsed while more output waits
+#define HTTP1_LINGER_LEN                                                                           \
+    65536                    // after the last answer: input thrown away, so that the client gets to
+#define HTTP1_LINGER_MS 1000 // read it before a reset
 
 struct listener;
 
@@ -55,11 +56,11 @@ struct http1_session {
     struct http1_exchange *exchange; // NULL: none under way
     struct http1_peer peer;
     enum http1_waiting waiting;
-    bool refused;  // over a ceiling
-    bool running;  // inside http1_session_run
-    bool cut;      // to be freed when `running` ends
-    bool eof;      // the client sends no more
-    bool ending;   // conn_finish has been called
+    bool refused; // over a ceiling
+    bool running; // inside http1_session_run
+    bool cut;     // to be freed when `running` ends
+    bool eof;     // the client sends no more
+    bool ending;  // conn_finish has been called
 };
 
 struct http1_exchange {
@@ -74,8 +75,8 @@ struct http1_exchange {
     void *drain_arg;
     bool streaming;
     bool chunked;
-    bool mute;  // HEAD: nothing but the header goes out
-    bool keep;  // the connection lives on after this answer
+    bool mute; // HEAD: nothing but the header goes out
+    bool keep; // the connection lives on after this answer
 };
 
 // *takes* `fd` on success.  ERR_NOMEM, ERR_IO.

@@ -34,7 +34,7 @@ struct http_client_call {
     struct buf body;
     size_t body_max;
     bool truncated;
-    bool over;          // libcurl is done with it: `code` says how
+    bool over; // libcurl is done with it: `code` says how
     CURLcode code;
     char error[CURL_ERROR_SIZE];
 };
@@ -53,7 +53,7 @@ static void on_socket_ready(void *arg, int fd, unsigned ready)
     collect(client);
 }
 
-// Never answers an error: that would leave every transfer of the handle without an end.  What cannot be
+// Its five parameters are libcurl's.  Never answers an error: that would leave every transfer of the handle without an end.  What cannot be
 // watched ends by its timeout.
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
 {
@@ -339,15 +339,16 @@ static bool set_rules(struct http_client_call *call)
     bool good = curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK;
     good = good && curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK;
     good = good && curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK;
-    good = good && curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK; // whatever http_proxy says
+    good =
+        good && curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK; // whatever http_proxy says
     good = good && curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1) == CURLE_OK;
     good = good && curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L) == CURLE_OK;
     good = good && curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L) == CURLE_OK;
     good = good && curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L) == CURLE_OK;
     good = good && curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L) == CURLE_OK;
     good = good && curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L) == CURLE_OK;
-    good = good && curl_easy_setopt(easy, CURLOPT_USERAGENT, "meshpulse/" MESHPULSE_VERSION) ==
-                       CURLE_OK;
+    good = good &&
+           curl_easy_setopt(easy, CURLOPT_USERAGENT, "meshpulse/" MESHPULSE_VERSION) == CURLE_OK;
     good = good && curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK;
     good = good && curl_easy_setopt(easy, CURLOPT_WRITEDATA, call) == CURLE_OK;
     good = good && curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->error) == CURLE_OK;

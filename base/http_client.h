@@ -35,23 +35,23 @@ typedef void (*http_client_done_fn)(void *arg, const struct http_client_result *
 struct http_client_request {
     struct address address; // IP and port; or a unix socket
     bool tls;
-    bool insecure;          // TLS: verify nothing
-    const char *ca_file;    // TLS: NULL or "" = the system's store
-    const char *host;       // Host header, name for SNI and verification; NULL or "" = the IP
-    const char *path;       // begins with "/"; sent as it is
-    int64_t timeout_ms;     // total, > 0
-    size_t body_max;        // 0 = 64 KiB; more is cut, and the answer counts as complete
+    bool insecure;       // TLS: verify nothing
+    const char *ca_file; // TLS: NULL or "" = the system's store
+    const char *host;    // Host header, name for SNI and verification; NULL or "" = the IP
+    const char *path;    // begins with "/"; sent as it is
+    int64_t timeout_ms;  // total, > 0
+    size_t body_max;     // 0 = 64 KiB; more is cut, and the answer counts as complete
     http_client_done_fn done;
     void *arg;
 };
 
 struct http_client_result {
     enum http_client_outcome outcome;
-    unsigned status;        // of HTTP_CLIENT_OK
+    unsigned status; // of HTTP_CLIENT_OK
     bool truncated;
-    struct span body;       // borrowed until the callback returns
-    const char *text;       // what went wrong, never NULL
-    uint64_t latency_us;    // from the call until its end
+    struct span body;    // borrowed until the callback returns
+    const char *text;    // what went wrong, never NULL
+    uint64_t latency_us; // from the call until its end
 };
 
 // ERR_NOMEM.  *gives* it.

@@ -175,7 +175,8 @@ static void on_ready(void *arg, int fd, unsigned ready)
             listener->on_accept(listener->arg, accepted, &peer);
         } else if (!is_passing(errno)) {
             if (errno != EAGAIN) {
-                back_off(listener); // EMFILE, ENFILE, ENOMEM: the kernel would tell us again at once
+                back_off(
+                    listener); // EMFILE, ENFILE, ENOMEM: the kernel would tell us again at once
             }
             break;
         }
@@ -193,8 +194,8 @@ static enum err start(struct listener *listener, const struct listener_options *
         return bind_err(errno);
     }
     mode_t mode = options->unix_mode == 0 ? UNIX_MODE_DEFAULT : options->unix_mode;
-    enum err err = address_is_unix(&listener->address) ? bind_unix(listener, mode)
-                                                       : bind_tcp(listener);
+    enum err err =
+        address_is_unix(&listener->address) ? bind_unix(listener, mode) : bind_tcp(listener);
     if (err != ERR_OK) {
         return err;
     }

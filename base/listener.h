@@ -18,9 +18,9 @@ struct loop;
 typedef void (*listener_accept_fn)(void *arg, int fd, const struct address *peer);
 
 struct listener_options {
-    struct address address;   // port 0: the kernel chooses, see listener_address
-    mode_t unix_mode;         // of a unix socket; 0 = 0660
-    int backlog;              // 0 = 512
+    struct address address; // port 0: the kernel chooses, see listener_address
+    mode_t unix_mode;       // of a unix socket; 0 = 0660
+    int backlog;            // 0 = 512
     listener_accept_fn on_accept;
     void *arg;
 };

@@ -153,8 +153,7 @@ static enum err make_base(struct loop *loop)
 
 static enum err make_events(struct loop *loop)
 {
-    loop->wake_event =
-        event_new(loop->base, loop->wake_fd, EV_READ | EV_PERSIST, on_wake, loop);
+    loop->wake_event = event_new(loop->base, loop->wake_fd, EV_READ | EV_PERSIST, on_wake, loop);
     loop->timer_event = event_new(loop->base, -1, 0, on_timer, loop);
     if (loop->wake_event == NULL || loop->timer_event == NULL) {
         return ERR_NOMEM;
@@ -326,7 +325,8 @@ void loop_unpost_task(struct loop *loop, struct loop_task *task)
     for (struct mailbox_node **at = &loop->taken; *at != NULL; at = &(*at)->next) {
         if (*at == &task->node) {
             *at = task->node.next;
-            atomic_store_explicit(&task->queued, false, memory_order_relaxed); // nobody posts it now
+            atomic_store_explicit(&task->queued, false,
+                                  memory_order_relaxed); // nobody posts it now
             break;
         }
     }

@@ -92,7 +92,7 @@ bool loop_timer_armed(const struct loop_timer *timer);
 enum loop_interest { LOOP_READ = 1, LOOP_WRITE = 2 };
 
 struct loop_watch;
-struct loop_watcher { // who is told; copied
+struct loop_watcher {                              // who is told; copied
     void (*fn)(void *arg, int fd, unsigned ready); // ready: enum loop_interest
     void *arg;
 };

@@ -21,12 +21,13 @@ struct known_name {
 // What loop and helper thread share.  Whoever of the two leaves last frees it: the thread may hang in
 // getaddrinfo long after the loop has gone.
 struct shared {
-    pthread_mutex_t lock; // guards everything below and each query's `next`; a leaf: nothing is called
-                          // under it but the condition's own functions and loop_post_task
+    pthread_mutex_t
+        lock; // guards everything below and each query's `next`; a leaf: nothing is called
+              // under it but the condition's own functions and loop_post_task
     pthread_cond_t wanted;
     struct resolver_query *first, *last; // waiting for the thread
-    bool closed;  // the loop's side is gone: nothing may be posted any more
-    bool orphan;  // ... and the thread frees
+    bool closed;                         // the loop's side is gone: nothing may be posted any more
+    bool orphan;                         // ... and the thread frees
     resolver_lookup_fn lookup;
     void *lookup_arg;
 };
@@ -34,14 +35,14 @@ struct shared {
 struct resolver {
     struct loop *loop;
     struct shared *shared;
-    struct known_name *names; // newest first
+    struct known_name *names;       // newest first
     struct resolver_query *queries; // all that are open
     size_t query_count;
 };
 
 struct resolver_query {
-    struct resolver_query *next;            // in the thread's queue
-    struct resolver_query *before, *after;  // among the resolver's
+    struct resolver_query *next;           // in the thread's queue
+    struct resolver_query *before, *after; // among the resolver's
     struct resolver *resolver;
     struct loop_task task; // posts the answer
     resolver_fn fn;        // NULL: cancelled
@@ -292,8 +293,7 @@ void resolver_free(struct resolver *resolver)
 
 static bool is_name(struct span name)
 {
-    return name.len >= 1 && name.len <= RESOLVER_NAME_MAX &&
-           memchr(name.ptr, 0, name.len) == NULL;
+    return name.len >= 1 && name.len <= RESOLVER_NAME_MAX && memchr(name.ptr, 0, name.len) == NULL;
 }
 
 static void enqueue(struct shared *shared, struct resolver_query *query)

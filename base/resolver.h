@@ -23,10 +23,10 @@ struct resolver;
 struct resolver_query;
 
 struct resolver_answer {
-    enum err err; // ERR_OK, or ERR_RESOLVE
-    bool stale;   // the last good answer: the attempt of now has failed
+    enum err err;     // ERR_OK, or ERR_RESOLVE
+    bool stale;       // the last good answer: the attempt of now has failed
     const char *text; // why it failed, "" otherwise
-    size_t count; // >= 1 when ERR_OK
+    size_t count;     // >= 1 when ERR_OK
     struct address addresses[RESOLVER_ADDRESSES_MAX]; // with the port, in the system's order
 };
 

@@ -104,8 +104,7 @@ bool socket_peer_uid(int fd, uid_t *ret_uid)
     struct ucred peer;
     socklen_t len = sizeof(peer);
     struct address address = socket_peer(fd);
-    if (!address_is_unix(&address) ||
-        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0) {
+    if (!address_is_unix(&address) || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0) {
         return false;
     }
     *ret_uid = peer.uid;

@@ -20,7 +20,8 @@ enum err timers_reserve(struct timers *timers)
 {
     if (timers->users == timers->cap) {
         size_t cap = timers->cap == 0 ? 16 : timers->cap * 2;
-        struct timers_entry **entries = realloc(timers->entries, cap * sizeof(struct timers_entry *));
+        struct timers_entry **entries =
+            realloc(timers->entries, cap * sizeof(struct timers_entry *));
         if (entries == NULL) {
             return ERR_NOMEM;
         }

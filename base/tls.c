@@ -137,7 +137,7 @@ static enum err set_alpn(struct tls_context *context, const char *alpn)
     }
     // This one returns 0 on success.
     return SSL_CTX_set_alpn_protos(context->ctx, context->alpn, context->alpn_len) == 0 ? ERR_OK
-                                                                                       : ERR_NOMEM;
+                                                                                        : ERR_NOMEM;
 }
 
 static enum err set_rules(struct tls_context *context)

@@ -19,13 +19,13 @@ struct tls_context;
 
 struct tls_options {
     bool server;
-    const char *ca_file;   // client: whom to trust ("" or NULL: the system's store);
-                           // server: asks the client for a certificate of these ("": does not)
-    const char *cert_file; // PEM, leaf first; a server needs it
-    const char *key_file;  // PEM
+    const char *ca_file;       // client: whom to trust ("" or NULL: the system's store);
+                               // server: asks the client for a certificate of these ("": does not)
+    const char *cert_file;     // PEM, leaf first; a server needs it
+    const char *key_file;      // PEM
     bool client_cert_optional; // server with ca_file: a client without certificate is let in
-    bool insecure;         // client: verify nothing
-    const char *alpn;      // "h2", "http/1.1" ...; NULL: none
+    bool insecure;             // client: verify nothing
+    const char *alpn;          // "h2", "http/1.1" ...; NULL: none
 };
 
 // ERR_TLS: a file cannot be read, is no PEM, or key and certificate do not match; `ret_text` says
