@@ -138,6 +138,9 @@ void presence_join_decided(struct core *core, enum core_outcome outcome, uint64_
     core_say(core, &log);
     core->assign_again = true;
     core->next_beat = core->now.mono; // the peers shall see it at once
+    if (core->self != NULL && core->self->incarnation > incarnation) {
+        core->fence_at = core->self->incarnation; // read before the reply to our own joining came
+    }
 }
 
 // --- ready

@@ -230,9 +230,26 @@ static void step(struct sim_node *n, const struct core_event *event)
     }
 }
 
+// Which operations have left their number in the log?
+static void note_applied(struct cluster *c, const struct stream_entry *entry)
+{
+    for (uint32_t i = 0; entry->valid && i < entry->count; i++) {
+        struct codec_value value;
+        struct record record;
+        if (index_of(entry->pairs[i].key) >= 0 &&
+            codec_value_parse(entry->pairs[i].value, &value) == ERR_OK &&
+            codec_body_read(KEY_REGISTRATION, value.body, &record) == ERR_OK && !record.tombstone) {
+            history_applied(&c->history, record.registration.weight);
+        }
+    }
+}
+
 static void on_stream(void *arg, const struct stream_event *event)
 {
     struct sim_node *n = arg;
+    if (event->type == STREAM_EV_ENTRY) {
+        note_applied(n->cluster, &event->entry);
+    }
     const struct core_event core_event = {.type = CORE_EV_STREAM, .stream = event};
     step(n, &core_event);
 }
@@ -520,6 +537,29 @@ static void advance(struct cluster *c, int64_t ms)
     }
 }
 
+// The last fault before the quiet: nobody writes any more, so nothing but the timers can find it.
+static void part_silently(struct cluster *c)
+{
+    uint32_t p = (uint32_t)below(c, PARTITIONS);
+    if ((c->options->faults & FAULT_FLUSH) != 0 && chance(c, 50)) {
+        tell(c, "silent flush");
+        memory_server_flush(c->server);
+    }
+    struct sim_node *n = pick(c);
+    if ((c->options->faults & FAULT_TRIM) != 0 && n != NULL) {
+        // A node stands still while another writes and the tail is trimmed away.
+        n->paused_until = c->now_ms + 1500;
+        for (int i = 0; i < 20; i++) {
+            struct sim_node *other = pick(c);
+            advance(c, 40);
+            if (other != n && is_awake(c, other) && core_is_ready(other->core)) {
+                operate(c, other);
+            }
+        }
+        memory_server_trim(c->server, p, 0);
+    }
+}
+
 static void storm(struct cluster *c)
 {
     for (uint32_t t = 0; t < c->options->steps && c->verdict->broken == NULL; t++) {
@@ -610,8 +650,23 @@ static void judge_equal(struct cluster *c, const struct sim_node *n, const struc
     }
 }
 
+// Of the nodes of one name, the one that joined last publishes; all others are fenced.
+static void judge_twins(struct cluster *c)
+{
+    for (uint32_t i = 0; i < c->node_count; i++) {
+        for (uint32_t k = i + 1; k < c->node_count; k++) {
+            const struct sim_node *a = &c->nodes[i];
+            const struct sim_node *b = &c->nodes[k];
+            if (a->up && b->up && a->name == b->name && !is_fenced(a) && !is_fenced(b)) {
+                broken(c, "one node of a name is not fenced", "%c%u and %c%u", a->name, i, b->name, k);
+            }
+        }
+    }
+}
+
 static void judge_nodes(struct cluster *c)
 {
+    judge_twins(c);
     const struct sim_node *first = NULL;
     for (uint32_t i = 0; i < c->node_count; i++) {
         const struct sim_node *n = &c->nodes[i];
@@ -683,6 +738,7 @@ void cluster_run(const struct cluster_options *options, struct cluster_verdict *
         node_start(c, NAMES[i]);
     }
     storm(c);
+    part_silently(c);
     memory_server_drop_replies(c->server, 0);
     mend(c, true);
     for (int64_t t = 0; t < QUIET_MS && c->verdict->broken == NULL; t += 40) {

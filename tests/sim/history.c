@@ -43,6 +43,13 @@ void history_done(struct history *history, uint64_t op, enum core_outcome outcom
     o->end = now;
 }
 
+void history_applied(struct history *history, uint64_t op)
+{
+    if (op < history->count) {
+        history->ops[op].applied = true;
+    }
+}
+
 void history_lost(struct history *history, char node)
 {
     for (uint64_t i = 1; i < history->count; i++) {
@@ -126,7 +133,7 @@ static bool judge_op(const struct history *history, uint64_t number, uint64_t la
 {
     const struct history_op *op = &history->ops[number];
     const struct history_op *final = &history->ops[last];
-    if (op->decided && op->outcome == CORE_STALE && op->conditional && last == number) {
+    if (op->decided && op->outcome == CORE_STALE && op->conditional && op->applied) {
         ret_fault->promise = "a 412 was not applied";
     } else if (!is_acknowledged(op)) {
         return false;

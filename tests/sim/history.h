@@ -14,6 +14,7 @@ struct history_op {
     char node; // its number
     int instance;
     bool remove, conditional, decided, orphaned;
+    bool applied; // its value stood in an entry of the log
     int64_t start, end;
     enum core_outcome outcome;
 };
@@ -41,6 +42,8 @@ void history_fini(struct history *history);
 uint64_t history_begin(struct history *history, char node, int instance, int64_t now, bool remove);
 void history_conditional(struct history *history, uint64_t op);
 void history_done(struct history *history, uint64_t op, enum core_outcome outcome, int64_t now);
+// A record with this weight was read from the log.
+void history_applied(struct history *history, uint64_t op);
 // A node died: what it alone may have held is excused.
 void history_lost(struct history *history, char node);
 // Map number `m` starts empty.
