@@ -214,7 +214,8 @@ static void on_shown(void *arg, size_t node, size_t backend)
         view->last_ms = now_ms(demo);
         view->first_ms = view->first_ms != 0 ? view->first_ms : view->last_ms;
     }
-    if (demo->state != DEMO_STARTING) {
+    if (demo->state != DEMO_STARTING && demo->view.nodes[node].up) {
+        demo->view.now_ms = now_ms(demo) - demo->origin_ms;
         screen_change(&demo->screen, &demo->view, backend, node);
     }
 }

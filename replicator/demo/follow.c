@@ -131,9 +131,7 @@ static void on_close(void *arg, enum err err, const char *text)
 {
     (void)err;
     (void)text;
-    struct follow *follow = arg;
-    follow->conn = NULL;
-    try_again(follow);
+    try_again(arg); // which closes it
 }
 
 // HTTP/1.0, so that the answer ends with the connection and has no chunks to take apart.
