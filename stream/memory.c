@@ -323,7 +323,8 @@ static void client_scan(struct stream *stream, uint32_t partition, uint64_t curs
         return;
     }
     for (; at < from->record_count && count < SCAN_BATCH; at++) {
-        if (!from->records[at].dead) {
+        // What is too short for a record is a stranger's, and nobody's business.
+        if (!from->records[at].dead && from->records[at].value.len >= MEMORY_HEAD_LEN) {
             pairs[count++] = (struct stream_pair){.key = from->records[at].key,
                                                   .value = from->records[at].value};
         }

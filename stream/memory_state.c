@@ -7,10 +7,11 @@
 #include <stdlib.h>
 
 #define INDEX_MIN 64
-#define HEAD_LEN 22 // version 16, hash 6
+#define HEAD_LEN MEMORY_HEAD_LEN
 #define VERSION_LEN 16
 #define HASH_MASK ((UINT64_C(1) << 48) - 1)
 #define ENTRIES_MIN 1000
+#define COUNTER_MAX ((UINT64_C(1) << 53) - 1)
 
 static uint64_t number_at(const char *bytes, size_t len)
 {
@@ -318,7 +319,10 @@ static bool is_accepted(const struct memory_partition *partition,
                         const struct stream_record *record, const struct memory_record *current)
 {
     static const char none[VERSION_LEN] = {0};
-    if (current == NULL || current->value.len < HEAD_LEN) {
+    if (counter_of(record->value.ptr) > COUNTER_MAX) {
+        return false; // the scripts count in doubles
+    }
+    if (current == NULL) {
         return memcmp(record->expected, none, VERSION_LEN) == 0 &&
                counter_of(record->value.ptr) > partition->meta.floor;
     }
@@ -330,8 +334,12 @@ static enum stream_put_result judge(const struct memory_partition *partition,
                                     const struct stream_record *record, struct span *ret_current)
 {
     const struct memory_record *current = find(partition, record->key);
+    if (current != NULL && current->value.len < HEAD_LEN) {
+        current = NULL; // a stranger's: too short for a record, so it counts as absent
+    }
     *ret_current = current != NULL ? current->value : SPAN_NONE;
     if (current != NULL && span_eq(current->value, record->value)) {
+        *ret_current = SPAN_NONE;
         return STREAM_PUT_DUPLICATE;
     }
     return is_accepted(partition, record, current) ? STREAM_PUT_ACCEPTED : STREAM_PUT_CONFLICT;
@@ -423,26 +431,31 @@ enum err memory_partition_put(struct memory_partition *partition, const struct m
 enum err memory_partition_garbage(struct memory_partition *partition, struct span key,
                                   struct span value, int64_t now_ms)
 {
-    struct span key_copy;
-    struct span value_copy;
-    struct memory_entry *entry = entry_new(1);
-    if (entry == NULL || !reserve(partition, 1) || !log_reserve(partition) ||
-        !entry_add(entry, SPAN_LIT("what"), value) || !span_copy(key, &key_copy)) {
-        entry_free(entry);
+    struct memory_entry *entry = log_reserve(partition) ? entry_new(0) : NULL;
+    if (entry == NULL) {
         return ERR_NOMEM;
     }
-    if (!span_copy(value, &value_copy)) {
-        span_free(&key_copy);
+    if (find(partition, key) == NULL && memory_partition_plant(partition, key, value) != ERR_OK) {
         entry_free(entry);
         return ERR_NOMEM;
     }
     append(partition, entry, now_ms);
-    if (find(partition, key) == NULL) {
-        store(partition, key_copy, value_copy);
-    } else {
-        span_free(&key_copy);
-        span_free(&value_copy);
+    return ERR_OK;
+}
+
+enum err memory_partition_plant(struct memory_partition *partition, struct span key,
+                                struct span value)
+{
+    struct span key_copy;
+    struct span value_copy;
+    if (!reserve(partition, 1) || !span_copy(key, &key_copy)) {
+        return ERR_NOMEM;
     }
+    if (!span_copy(value, &value_copy)) {
+        span_free(&key_copy);
+        return ERR_NOMEM;
+    }
+    store(partition, key_copy, value_copy);
     return ERR_OK;
 }
 

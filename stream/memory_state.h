@@ -14,6 +14,8 @@
 
 #include <stddef.h>
 
+#define MEMORY_HEAD_LEN 22 // version and hash
+
 struct memory_record {
     struct span key, value; // owned
     bool dead;              // purged: its place stays, so that scan cursors stay valid
@@ -66,6 +68,9 @@ const struct memory_entry *memory_partition_at(const struct memory_partition *pa
                                                struct stream_id id);
 void memory_partition_trim(struct memory_partition *partition, size_t keep);
 void memory_partition_lose(struct memory_partition *partition, size_t nth); // XDEL
-// A stranger's entry and record.
+// A stranger's entry that is none of ours, and his record where none stands.
 enum err memory_partition_garbage(struct memory_partition *partition, struct span key,
                                   struct span value, int64_t now_ms) MUST_USE;
+// A stranger's record in the state, with neither entry nor digest: a plain HSET.
+enum err memory_partition_plant(struct memory_partition *partition, struct span key,
+                                struct span value) MUST_USE;
