@@ -441,7 +441,7 @@ static int read_arguments(struct demo *demo, const struct arguments *arguments)
     demo->view.node_count = (size_t)nodes;
     score_init(&demo->score, (size_t)nodes);
     story_init(&demo->story, seed);
-    screen_init(&demo->screen, form != NULL && strcmp(form, "json") == 0);
+    screen_init(&demo->screen, form != NULL && strcmp(form, "json") == 0, (size_t)nodes);
     return CTL_OK;
 }
 

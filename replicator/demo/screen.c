@@ -8,10 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define COLUMNS_MAX (SCORE_NODES_MAX + 6)
 _Static_assert(COLUMNS_MAX <= TABLE_COLUMNS_MAX, "a column for each node");
+
+#define FIXED_LINES (STORY_BACKENDS + 5) // of the table, beside a line for each node
 
 static const char *const mode_words[] = {
     [STORY_HEALTHY] = "ok",
@@ -20,13 +23,22 @@ static const char *const mode_words[] = {
     [STORY_REFUSE] = "refuses",
 };
 
-void screen_init(struct screen *screen, bool json)
+// A table that is higher than the terminal could not be drawn again in place.
+static bool fits(size_t node_count)
+{
+    struct winsize size;
+    size_t lines = node_count + FIXED_LINES;
+    bool known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0;
+    return !known || lines < size.ws_row;
+}
+
+void screen_init(struct screen *screen, bool json, size_t node_count)
 {
     const char *no_colour = getenv("NO_COLOR");
     const char *term = getenv("TERM");
     bool terminal = isatty(STDOUT_FILENO) == 1 && term != NULL && strcmp(term, "dumb") != 0;
     memset(screen, 0, sizeof(*screen));
-    screen->form = json ? SCREEN_QUIET : terminal ? SCREEN_TABLE : SCREEN_LINES;
+    screen->form = json ? SCREEN_QUIET : terminal && fits(node_count) ? SCREEN_TABLE : SCREEN_LINES;
     screen->colours = terminal && (no_colour == NULL || no_colour[0] == '\0');
 }
 
@@ -127,6 +139,8 @@ void screen_draw(struct screen *screen, const struct view *view)
     }
     erase(screen);
     int64_t now_ms = view->now_ms > 0 ? view->now_ms : 0;
+    // No line may wrap, else there were more of them than we count.
+    fputs("\033[?7l", stdout);
     printf("meshpulse demo  seed %" PRIu64 "  %" PRId64 ".%" PRId64 " s  flips %" PRIu64 "\n\n",
            view->seed, now_ms / 1000, now_ms % 1000 / 100, view->flips);
     screen->line_count = 2;
@@ -134,6 +148,7 @@ void screen_draw(struct screen *screen, const struct view *view)
     putchar('\n');
     screen->line_count++;
     draw_backends(screen, view);
+    fputs("\033[?7h", stdout);
     (void)fflush(stdout);
 }
 

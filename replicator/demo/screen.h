@@ -21,8 +21,9 @@ struct screen {
     size_t line_count; // of the table that stands on the terminal
 };
 
-// Table or lines, by what stdout is; `json` makes it quiet.
-void screen_init(struct screen *screen, bool json);
+// Table or lines, by what stdout is and whether the table of so many nodes fits on it; `json` makes it
+// quiet.
+void screen_init(struct screen *screen, bool json, size_t node_count);
 
 // SCREEN_TABLE: draws.  Else nothing.
 void screen_draw(struct screen *screen, const struct view *view);

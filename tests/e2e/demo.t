@@ -67,6 +67,17 @@ subtest 'a node is killed' => sub {
     leaves_nothing('the end');
 };
 
+subtest 'its Redis is killed' => sub {
+    my ($out, $err) = ("$dir/redis.out", "$dir/redis.err");
+    my $pid = spawn($out, $err, program(), 'demo', '--duration', '12s');
+    ok(eventually(30, sub { read_file($out) =~ /every node sees every backend/ }), 'it begins');
+    my ($victim) = grep { read_file("/proc/$_/cmdline") =~ /redis/ } children();
+    kill 'KILL', $victim;
+    ok(eventually(10, sub { read_file($out) =~ /^Redis was killed by signal 9; starting it again, empty$/m }), 'it says so');
+    is(reap_within(60, $pid), 0, 'the nodes repair what the server lost') or diag read_file($out);
+    leaves_nothing('the end');
+};
+
 subtest 'Ctrl-C' => sub {
     my ($out, $err) = ("$dir/int.out", "$dir/int.err");
     my $pid = spawn($out, $err, program(), 'demo', '--nodes', '2');
