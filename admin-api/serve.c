@@ -258,7 +258,9 @@ void serve_request(void *serve, struct http1_exchange *exchange)
         pending_start(self, exchange, response.job);
         break;
     case RESPONSE_WATCH:
-        watch_start(self->watches, exchange, &response);
+        if (!watch_start(self->watches, exchange, &response)) {
+            send_sorry(exchange);
+        }
         break;
     }
     response_fini(&response);

@@ -200,20 +200,20 @@ static void begin(struct watcher *watcher, const struct response *response)
     const struct http1_response head = {.status = response->status,
                                         .content_type = response->content_type,
                                         .headers = response->headers,
-                                        .header_count = response->header_count};
+                                        .header_count = response->header_count,
+                                        // A reader that is cut must not be left with a connection.
+                                        .close = true};
     http1_stream_begin(watcher->exchange, &head);
     http1_exchange_on_cancel(watcher->exchange, on_cancel, watcher);
     http1_stream_on_drain(watcher->exchange, on_drain, watcher);
 }
 
-void watch_start(struct watch_set *set, struct http1_exchange *exchange,
+bool watch_start(struct watch_set *set, struct http1_exchange *exchange,
                  const struct response *response)
 {
     struct watcher *watcher = calloc(1, sizeof(*watcher));
     if (watcher == NULL) {
-        const struct http1_response sorry = {.status = 503, .close = true};
-        http1_respond(exchange, &sorry);
-        return;
+        return false;
     }
     watcher->set = set;
     watcher->exchange = exchange;
@@ -232,12 +232,13 @@ void watch_start(struct watch_set *set, struct http1_exchange *exchange,
     buf_put(&set->buf, SPAN_LIT(": watching\n\n"));
     if (!send_buf(watcher)) {
         watcher_end(watcher);
-        return;
+        return true;
     }
     if (!loop_timer_armed(set->tick)) {
         loop_timer_set_ms(set->tick, TICK_MS);
     }
     feed_or_end(watcher);
+    return true;
 }
 
 void watch_wake(struct watch_set *set)

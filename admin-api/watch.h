@@ -26,9 +26,10 @@ enum err watch_set_new(struct loop *loop, struct api *api, struct watch_set **re
 // Ends all streams.  Accepts NULL.
 void watch_set_free(struct watch_set *set);
 
-// *takes* the exchange: begins the stream with the head in `response` and its first events.
-void watch_start(struct watch_set *set, struct http1_exchange *exchange,
-                 const struct response *response);
+// *takes* the exchange: begins the stream with the head in `response` and its first events.  false: there
+// is no memory, and the exchange is still the caller's.
+bool watch_start(struct watch_set *set, struct http1_exchange *exchange,
+                 const struct response *response) MUST_USE;
 
 // Something has changed.
 void watch_wake(struct watch_set *set);
