@@ -2,9 +2,9 @@
 #include "replicator/check/targets.h"
 
 #include "base/assert.h"
+#include "base/keyed.h"
 #include "base/utf8.h"
 #include "replicator/check/hysteresis.h"
-#include "replicator/check/keyed.h"
 #include "replicator/check/refuse.h"
 #include "replicator/check/schedule.h"
 

@@ -9,6 +9,8 @@
 // endpoints, because Envoy keeps what it knew when a file vanishes.  No fsync: after a crash of the host
 // the files are written anew from the map, and a rename that was lost leaves the old file.
 // Two services that map to one file: the first one keeps it, the other is told once and not written.
+// What other files stand in the folder is not touched: a service that this node does not know (yet, or
+// because the stream is out of reach) keeps what an earlier run has written.
 // One helper thread does all of it, reading the map as any thread may; nobody waits for the disk.
 // Read next: eds.h (what stands in a file), cluster.h (names), backend.h.
 #pragma once

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "replicator/check/keyed.h"
+#include "base/keyed.h"
 
 #include "base/assert.h"
 
