@@ -4,11 +4,14 @@
 #include "base/assert.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #define COUNT_BITS 40
 #define COUNT_MASK ((UINT64_C(1) << COUNT_BITS) - 1)
-#define KEY_LEN_MEAN 64 // of the byte ring; longer keys make the ring turn sooner
+#define INSTANCE_MASK ((UINT64_C(1) << 24) - 1)
+#define KEY_LEN_MEAN 64   // of the byte ring; longer keys make the ring turn sooner ...
+#define ENTRIES_FULL 1024 // ... but in a small ring, where every key finds room
 
 struct row {
     uint64_t at; // of the key in the byte stream, not wrapped
@@ -16,11 +19,13 @@ struct row {
 };
 
 struct feed {
-    pthread_mutex_t lock; // rank 50; guards all below
-    uint64_t base;        // upper bits of every index
-    uint64_t newest;      // count of the newest entry; 0: none yet
-    uint64_t oldest;      // count of the oldest that is whole
-    uint64_t written;     // bytes ever
+    pthread_mutex_t lock; // rank 60; guards all below, but for reading `newest`
+    uint64_t base;        // upper bits of every index; constant
+    // Count of the newest entry, 0: none yet.  Stored with release, under the lock: pairs with the acquire in
+    // feed_index and feed_next, so that who sees a count finds what was written before it.
+    atomic_uint_fast64_t newest;
+    uint64_t oldest;  // count of the oldest that is whole
+    uint64_t written; // bytes ever
     uint32_t row_count;
     size_t byte_count;
     struct row *rows;
@@ -29,7 +34,7 @@ struct feed {
 
 enum err feed_new(uint32_t entries, uint64_t instance, struct feed **ret_feed)
 {
-    if (entries < 2 || (entries & (entries - 1)) != 0) {
+    if (entries < 2 || entries > FEED_ENTRIES_MAX || (entries & (entries - 1)) != 0) {
         return ERR_INVALID;
     }
     struct feed *feed = calloc(1, sizeof(*feed));
@@ -37,13 +42,12 @@ enum err feed_new(uint32_t entries, uint64_t instance, struct feed **ret_feed)
         return ERR_NOMEM;
     }
     feed->row_count = entries;
-    feed->byte_count = (size_t)entries * KEY_LEN_MEAN + KEY_LEN_MAX;
-    feed->base = instance << COUNT_BITS;
+    feed->byte_count = (size_t)entries * (entries <= ENTRIES_FULL ? KEY_LEN_MAX : KEY_LEN_MEAN);
+    feed->base = (instance & INSTANCE_MASK) << COUNT_BITS;
     feed->oldest = 1;
     feed->rows = calloc(entries, sizeof(struct row));
     feed->bytes = calloc(1, feed->byte_count);
-    if (feed->rows == NULL || feed->bytes == NULL ||
-        pthread_mutex_init(&feed->lock, NULL) != 0) {
+    if (feed->rows == NULL || feed->bytes == NULL || pthread_mutex_init(&feed->lock, NULL) != 0) {
         free(feed->rows);
         free(feed->bytes);
         free(feed);
@@ -82,7 +86,8 @@ uint64_t feed_append(struct feed *feed, struct span key)
 {
     ASSERT(key.len <= KEY_LEN_MAX);
     pthread_mutex_lock(&feed->lock);
-    uint64_t count = ++feed->newest;
+    uint64_t count = atomic_load_explicit(&feed->newest, memory_order_relaxed) + 1;
+    ASSERT(count <= COUNT_MASK);
     *row_of(feed, count) = (struct row){feed->written, (uint16_t)key.len};
     copy_in(feed, key);
     if (count >= feed->row_count && feed->oldest < count - feed->row_count + 1) {
@@ -91,17 +96,14 @@ uint64_t feed_append(struct feed *feed, struct span key)
     while (feed->written - row_of(feed, feed->oldest)->at > feed->byte_count) {
         feed->oldest++;
     }
-    uint64_t index = feed->base | (count & COUNT_MASK);
+    atomic_store_explicit(&feed->newest, count, memory_order_release);
     pthread_mutex_unlock(&feed->lock);
-    return index;
+    return feed->base | count;
 }
 
-uint64_t feed_index(struct feed *feed)
+uint64_t feed_index(const struct feed *feed)
 {
-    pthread_mutex_lock(&feed->lock);
-    uint64_t index = feed->base | feed->newest;
-    pthread_mutex_unlock(&feed->lock);
-    return index;
+    return feed->base | atomic_load_explicit(&feed->newest, memory_order_acquire);
 }
 
 static void copy_out(const struct feed *feed, const struct row *row, struct key_bytes *ret_key)
@@ -115,21 +117,22 @@ static void copy_out(const struct feed *feed, const struct row *row, struct key_
 
 enum feed_result feed_next(struct feed *feed, uint64_t position, struct map_change *ret_change)
 {
-    enum feed_result result = FEED_OK;
-    pthread_mutex_lock(&feed->lock);
+    uint64_t newest = atomic_load_explicit(&feed->newest, memory_order_acquire);
     uint64_t next = (position & COUNT_MASK) + 1;
-    if ((position & ~COUNT_MASK) != feed->base || next > feed->newest + 1) {
-        result = FEED_LAPPED;
-    } else if (next == feed->newest + 1) {
-        result = FEED_EMPTY;
-    } else if (next < feed->oldest) {
-        result = FEED_LAPPED;
-    } else {
+    if ((position & ~COUNT_MASK) != feed->base || next > newest + 1) {
+        return FEED_LAPPED;
+    }
+    if (next == newest + 1) {
+        return FEED_EMPTY;
+    }
+    pthread_mutex_lock(&feed->lock);
+    bool whole = next >= feed->oldest;
+    if (whole) {
         ret_change->index = feed->base | next;
         copy_out(feed, row_of(feed, next), &ret_change->key);
     }
     pthread_mutex_unlock(&feed->lock);
-    return result;
+    return whole ? FEED_OK : FEED_LAPPED;
 }
 
 size_t feed_bytes(const struct feed *feed)

@@ -2,51 +2,43 @@
 #include "localmap/map.h"
 
 #include "base/assert.h"
+#include "localmap/digest.h"
 #include "localmap/feed.h"
 #include "localmap/model/merge.h"
 #include "localmap/services.h"
+#include "localmap/slot.h"
 #include "localmap/table/table.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
 
-// A value of the table: the facts, then the body.
-#define FACTS_LEN sizeof(struct map_facts)
-
-// The digest of one partition.  Each half is exact; together they are a cut only for the writer itself.
-struct digest_cell {
-    atomic_uint_fast64_t count;
-    atomic_uint_fast64_t sum;
-};
-
+// Every change of a key is one call of table_update: services, digest and feed are kept from inside its
+// `decide`, under the shard's lock, so that they follow the table change by change.
+// Ranks: shard 30, services 40, digest 50, feed 60; a thread takes locks in rising order only.
 struct map {
     struct table *table;
     struct services *services;
+    struct digest *digest;
     struct feed *feed;
     uint32_t partitions;
-    struct digest_cell *digests;
-    atomic_uint_fast64_t tombstones;
-    map_wake_fn wake;
+    atomic_uint_fast64_t tombstones; // a counter: relaxed, it publishes nothing
+    map_wake_fn wake;                // set before the first write
     void *wake_arg;
 };
 
 enum err map_new(const struct map_options *options, struct map **ret_map)
 {
-    if (options->partitions == 0) {
-        return ERR_INVALID;
-    }
     struct map *map = calloc(1, sizeof(*map));
     if (map == NULL) {
         return ERR_NOMEM;
     }
     map->partitions = options->partitions;
-    map->digests = calloc(options->partitions, sizeof(struct digest_cell));
-    enum err err = map->digests == NULL ? ERR_NOMEM : ERR_OK;
-    if (err == ERR_OK) {
-        err = table_new(options->shards, &map->table);
-    }
+    enum err err = table_new(options->shards, &map->table);
     if (err == ERR_OK) {
         err = services_new(&map->services);
+    }
+    if (err == ERR_OK) {
+        err = digest_new(options->partitions, &map->digest);
     }
     if (err == ERR_OK) {
         err = feed_new(options->changefeed, options->instance, &map->feed);
@@ -65,195 +57,183 @@ void map_free(struct map *map)
         return;
     }
     feed_free(map->feed);
+    digest_free(map->digest);
     services_free(map->services);
     table_free(map->table);
-    free(map->digests);
     free(map);
 }
 
-// --- values of the table
-
-static struct map_facts facts_of(struct span value)
+static bool key_fits(struct span key)
 {
-    struct map_facts facts;
-    memcpy(&facts, value.ptr, FACTS_LEN);
-    return facts;
+    return key.len > 0 && key.len <= KEY_LEN_MAX;
 }
 
-static struct span body_of(struct span value)
+static void wake(const struct map *map)
 {
-    return span_of(value.ptr + FACTS_LEN, value.len - FACTS_LEN);
+    if (map->wake != NULL) {
+        map->wake(map->wake_arg);
+    }
 }
 
-static bool is_shown(const struct map_facts *facts)
-{
-    return (facts->flags & (MAP_TOMBSTONE | MAP_OPAQUE)) == 0;
-}
+// --- changing
 
-static bool is_digested(const struct map_facts *facts)
-{
-    return !version_is_none(facts->version) && (facts->flags & MAP_LOCAL) == 0;
-}
-
-// One change of a slot, carried through the table's callback.
+// One change on its way through the table: what is wanted, then what came of it.
 struct change {
     struct map *map;
-    struct digest_cell *digest;
+    struct span key;
+    bool registration;
+    // wanted
     const struct codec_value *value; // of a put
     struct span body;                // of a show
-    bool conditional;
+    const struct map_health *health;
+    struct map_copy *copy; // of a get-or-put
+    bool conditional, announce;
     struct version expected;
     uint32_t flags, mark, pending;
-    bool was_held, was_shown, now_shown;
-    struct map_facts facts; // as they will be
+    // came of it
     enum put_result result;
+    enum err err;
+    bool was_held, done;
+    char head[SLOT_HEAD_MAX];
 };
 
-// Under the shard's lock, so that the digest follows the table change by change.
-static void move_digest(struct change *change, const struct map_facts *before,
-                        const struct map_facts *after)
+// Tells the services index what is shown now.  A no-op unless that, or the key itself, is new.
+static enum err tell_services(struct change *change, const struct slot *before, struct slot *after)
 {
-    uint64_t count = 0;
-    uint64_t sum = 0;
-    if (before != NULL && is_digested(before)) {
-        count--;
-        sum -= before->hash;
+    const struct health *old = &before->facts.health.health;
+    const struct health *new = &after->facts.health.health;
+    struct map *map = change->map;
+    if (change->was_held && !change->announce && slot_is_shown(before) == slot_is_shown(after) &&
+        old->status == new->status && old->guarded == new->guarded) {
+        return ERR_OK;
     }
-    if (after != NULL && is_digested(after)) {
-        count++;
-        sum += after->hash;
-    }
-    // relaxed: a counter; nothing is published by it.  Pairs with the loads in map_digest.
-    atomic_fetch_add_explicit(&change->digest->count, count, memory_order_relaxed);
-    atomic_fetch_add_explicit(&change->digest->sum, sum, memory_order_relaxed);
+    const struct services_change told = {.key = change->key,
+                                         .shown = slot_is_shown(after),
+                                         .status = new->status,
+                                         .guarded = new->guarded,
+                                         .announce = change->announce ? map->feed : NULL};
+    return services_set(map->services, &told, &after->facts.health.revision);
 }
 
-static void move_tombstones(struct change *change, bool before, bool after)
+static void count_tombstones(struct map *map, uint32_t flags_before, uint32_t flags_after)
 {
-    uint64_t by = (after ? 1u : 0u) - (uint64_t)(before ? 1 : 0);
-    atomic_fetch_add_explicit(&change->map->tombstones, by, memory_order_relaxed); // a counter
+    if ((flags_before & MAP_TOMBSTONE) == 0 && (flags_after & MAP_TOMBSTONE) != 0) {
+        atomic_fetch_add_explicit(&map->tombstones, 1, memory_order_relaxed);
+    } else if ((flags_before & MAP_TOMBSTONE) != 0 && (flags_after & MAP_TOMBSTONE) == 0) {
+        atomic_fetch_sub_explicit(&map->tombstones, 1, memory_order_relaxed);
+    }
 }
 
-// `old` is what stood there (ptr NULL: nothing), change->facts and `body` what will.
-static enum table_verdict store(struct change *change, struct span old, struct span body,
-                                struct table_value *ret_new)
+static void move_digest(const struct change *change, const struct slot *before,
+                        const struct slot *after)
 {
-    struct map_facts before;
+    bool counted = before->digested;
+    bool counts = after->digested;
+    if (counted && counts && before->facts.hash == after->facts.hash) {
+        return;
+    }
+    digest_move(change->map->digest, key_partition(change->key, change->map->partitions),
+                counted ? &before->facts.hash : NULL, counts ? &after->facts.hash : NULL);
+}
+
+// Keeps the books for `after` in place of `before` and hands the new value to the table.
+static enum table_verdict commit(struct change *change, const struct slot *before,
+                                 struct slot *after, struct table_value *ret_new)
+{
+    if (!slot_is_shown(after)) {
+        memset(&after->facts.health, 0, sizeof(after->facts.health));
+    }
+    change->err = tell_services(change, before, after);
+    if (change->err != ERR_OK) {
+        return TABLE_KEEP;
+    }
+    count_tombstones(change->map, before->facts.flags, after->facts.flags);
+    move_digest(change, before, after);
+    size_t head_len = slot_write_head(change->registration, after, change->head);
+    ret_new->head = span_of(change->head, head_len);
+    ret_new->body = after->body;
+    change->done = true;
+    return TABLE_STORE;
+}
+
+// Takes the old value apart; one that is not there reads as zeros.
+static void begin(struct change *change, struct span old, struct slot *ret_before)
+{
+    memset(ret_before, 0, sizeof(*ret_before));
     change->was_held = old.ptr != NULL;
     if (change->was_held) {
-        before = facts_of(old);
-        change->was_shown = is_shown(&before);
+        slot_read(change->registration, old, ret_before);
     }
-    change->now_shown = is_shown(&change->facts);
-    if ((change->facts.flags & MAP_TOMBSTONE) != 0) {
-        memset(&change->facts.health, 0, sizeof(change->facts.health));
-    }
-    move_digest(change, change->was_held ? &before : NULL, &change->facts);
-    move_tombstones(change, change->was_held && (before.flags & MAP_TOMBSTONE) != 0,
-                    (change->facts.flags & MAP_TOMBSTONE) != 0);
-    ret_new->head = span_of(&change->facts, FACTS_LEN);
-    ret_new->body = body;
-    return TABLE_STORE;
+}
+
+static void begin_change(struct change *change, struct map *map, struct span key)
+{
+    change->map = map;
+    change->key = key;
+    change->registration = slot_is_registration(key);
+}
+
+// Runs `decide` on the key.  `body_len`: of the new body; `create`: also when it is not held.
+static enum err run(struct change *change, table_decide_fn decide, size_t body_len, bool create)
+{
+    struct table *table = change->map->table;
+    const struct table_key key = table_key(table, change->key);
+    const struct table_change update = {
+        .decide = decide,
+        .arg = change,
+        .room = create ? slot_head_len(change->registration) + body_len : 0,
+        .create = create};
+    enum err err = table_update(table, &key, &update);
+    return err != ERR_OK ? err : change->err;
 }
 
 static enum table_verdict decide_put(void *arg, struct span old, struct table_value *ret_new)
 {
     struct change *change = arg;
     const struct codec_value *value = change->value;
-    struct map_facts held = {0};
-    if (old.ptr != NULL) {
-        held = facts_of(old);
-    }
-    bool none = version_is_none(held.version);
-    if (change->conditional && version_cmp(held.version, change->expected) != 0) {
-        change->result = PUT_STALE;
+    struct slot before;
+    begin(change, old, &before);
+    change->result = PUT_STALE;
+    if (change->conditional && version_cmp(before.facts.version, change->expected) != 0) {
         return TABLE_KEEP;
     }
-    enum merge_result merge =
-        none ? MERGE_NEWER : merge_decide(held.version, held.hash, value->version, value->hash);
-    change->facts = held;
+    struct slot after = before;
+    after.facts.mark = change->mark;
+    enum merge_result merge = MERGE_NEWER;
+    if (!version_is_none(before.facts.version)) {
+        merge = merge_decide(before.facts.version, before.facts.hash, value->version, value->hash);
+    }
     if (merge == MERGE_SAME) {
         change->result = PUT_SAME;
-        change->facts.mark = change->mark;
-        return store(change, old, body_of(old), ret_new);
+        return commit(change, &before, &after, ret_new);
     }
     if (!merge_takes(merge)) {
-        change->result = PUT_STALE;
         return TABLE_KEEP;
     }
-    change->result = old.ptr == NULL ? PUT_NEW : PUT_CHANGED;
-    change->facts.version = value->version;
-    change->facts.hash = value->hash;
-    change->facts.flags = change->flags;
-    change->facts.pending = 0;
-    change->facts.mark = change->mark;
-    return store(change, old, value->body, ret_new);
+    change->result = change->was_held ? PUT_CHANGED : PUT_NEW;
+    after.facts.version = value->version;
+    after.facts.hash = value->hash;
+    after.facts.flags = change->flags;
+    after.facts.pending = 0;
+    after.digested = (change->flags & MAP_LOCAL) == 0;
+    after.body = value->body;
+    return commit(change, &before, &after, ret_new);
 }
 
-static enum table_verdict decide_show(void *arg, struct span old, struct table_value *ret_new)
+static enum err check_value(struct span key, const struct codec_value *value)
 {
-    struct change *change = arg;
-    struct map_facts held = {0};
-    if (old.ptr != NULL) {
-        held = facts_of(old);
+    if (!key_fits(key) || version_is_none(value->version)) {
+        return ERR_INVALID;
     }
-    change->result = old.ptr == NULL ? PUT_NEW : PUT_CHANGED;
-    if (old.ptr != NULL && held.flags == change->flags && held.pending == change->pending &&
-        span_eq(body_of(old), change->body)) {
-        change->result = PUT_SAME;
-        return TABLE_KEEP;
-    }
-    change->facts = held;
-    change->facts.flags = change->flags;
-    change->facts.pending = change->pending;
-    return store(change, old, change->body, ret_new);
+    return value->body.len > CODEC_BODY_MAX ? ERR_TOO_LARGE : ERR_OK;
 }
 
-// Runs one change.  The services index learns of a key before the table holds it and forgets it after, so
-// that whoever finds a key in the table finds it in the index too.
-static enum err run(struct map *map, struct span key, table_decide_fn decide, struct change *change)
+static enum err put(struct change *change, enum put_result *ret_result)
 {
-    ASSERT(key.len <= KEY_LEN_MAX);
-    change->map = map;
-    change->digest = &map->digests[key_partition(key, map->partitions)];
-    struct table_key hashed = table_key(map->table, key);
-    struct map_facts before;
-    bool held = map_peek(map, key, &before);
-    if (!held) {
-        enum err err = services_note(map->services, key, false);
-        if (err != ERR_OK) {
-            return err;
-        }
+    enum err err = check_value(change->key, change->value);
+    if (err == ERR_OK) {
+        err = run(change, decide_put, change->value->body.len, true);
     }
-    enum err err = table_update(map->table, hashed, decide, change);
-    if (err != ERR_OK) {
-        struct map_facts after = change->facts;
-        move_digest(change, &after, change->was_held ? &before : NULL);
-        move_tombstones(change, (after.flags & MAP_TOMBSTONE) != 0,
-                        change->was_held && (before.flags & MAP_TOMBSTONE) != 0);
-        if (!held) {
-            services_drop(map->services, key);
-        }
-        return err;
-    }
-    bool stored = change->result != PUT_STALE;
-    if (stored && (!change->was_held || change->was_shown != change->now_shown) &&
-        change->result != PUT_SAME) {
-        return services_note(map->services, key, change->now_shown);
-    }
-    if (!held && !stored) {
-        services_drop(map->services, key); // a conditional put that found nothing
-    }
-    return ERR_OK;
-}
-
-static enum err put(struct map *map, struct span key, struct change *change,
-                    enum put_result *ret_result)
-{
-    if (change->value->body.len > CODEC_BODY_MAX) {
-        return ERR_TOO_LARGE;
-    }
-    enum err err = run(map, key, decide_put, change);
     if (err == ERR_OK) {
         *ret_result = change->result;
     }
@@ -264,7 +244,8 @@ enum err map_put(struct map *map, struct span key, const struct codec_value *val
                  uint32_t mark, enum put_result *ret_result)
 {
     struct change change = {.value = value, .flags = flags, .mark = mark};
-    return put(map, key, &change, ret_result);
+    begin_change(&change, map, key);
+    return put(&change, ret_result);
 }
 
 enum err map_put_if(struct map *map, struct span key, struct version expected,
@@ -273,17 +254,40 @@ enum err map_put_if(struct map *map, struct span key, struct version expected,
 {
     struct change change = {
         .value = value, .flags = flags, .mark = mark, .conditional = true, .expected = expected};
-    return put(map, key, &change, ret_result);
+    begin_change(&change, map, key);
+    return put(&change, ret_result);
+}
+
+static enum table_verdict decide_show(void *arg, struct span old, struct table_value *ret_new)
+{
+    struct change *change = arg;
+    struct slot before;
+    begin(change, old, &before);
+    if (change->was_held && before.facts.flags == change->flags &&
+        before.facts.pending == change->pending && span_eq(before.body, change->body)) {
+        change->result = PUT_SAME;
+        return TABLE_KEEP;
+    }
+    change->result = change->was_held ? PUT_CHANGED : PUT_NEW;
+    struct slot after = before;
+    after.facts.flags = change->flags;
+    after.facts.pending = change->pending;
+    after.body = change->body;
+    return commit(change, &before, &after, ret_new);
 }
 
 enum err map_show(struct map *map, struct span key, struct span body, uint32_t flags,
                   uint32_t pending, enum put_result *ret_result)
 {
+    if (!key_fits(key)) {
+        return ERR_INVALID;
+    }
     if (body.len > CODEC_BODY_MAX) {
         return ERR_TOO_LARGE;
     }
     struct change change = {.body = body, .flags = flags, .pending = pending};
-    enum err err = run(map, key, decide_show, &change);
+    begin_change(&change, map, key);
+    enum err err = run(&change, decide_show, body.len, true);
     if (err == ERR_OK) {
         *ret_result = change.result;
     }
@@ -293,106 +297,122 @@ enum err map_show(struct map *map, struct span key, struct span body, uint32_t f
 static enum table_verdict decide_drop(void *arg, struct span old, struct table_value *ret_new)
 {
     struct change *change = arg;
+    struct slot before;
     (void)ret_new;
-    change->was_held = old.ptr != NULL;
-    if (!change->was_held) {
+    begin(change, old, &before);
+    services_drop(change->map->services, change->key);
+    count_tombstones(change->map, before.facts.flags, 0);
+    if (before.digested) {
+        digest_move(change->map->digest, key_partition(change->key, change->map->partitions),
+                    &before.facts.hash, NULL);
+    }
+    change->done = true;
+    return TABLE_REMOVE;
+}
+
+static enum table_verdict decide_health(void *arg, struct span old, struct table_value *ret_new)
+{
+    struct change *change = arg;
+    struct slot before;
+    begin(change, old, &before);
+    if (!slot_is_shown(&before)) {
         return TABLE_KEEP;
     }
-    struct map_facts before = facts_of(old);
-    move_digest(change, &before, NULL);
-    move_tombstones(change, (before.flags & MAP_TOMBSTONE) != 0, false);
-    return TABLE_REMOVE;
+    struct slot after = before;
+    after.facts.health = *change->health;
+    after.facts.health.revision = before.facts.health.revision;
+    return commit(change, &before, &after, ret_new);
+}
+
+static enum table_verdict decide_mark(void *arg, struct span old, struct table_value *ret_new)
+{
+    struct change *change = arg;
+    struct slot before;
+    begin(change, old, &before);
+    struct slot after = before;
+    after.facts.mark = change->mark;
+    return commit(change, &before, &after, ret_new);
+}
+
+// Changes that need no memory, of a key that must be held.  false: it is not, or the change does not apply.
+static bool run_held(struct change *change, table_decide_fn decide)
+{
+    if (!key_fits(change->key)) {
+        return false;
+    }
+    enum err err = run(change, decide, 0, false);
+    ASSERT(err == ERR_OK || err == ERR_NOT_FOUND);
+    return change->done;
 }
 
 bool map_drop(struct map *map, struct span key)
 {
-    struct change change = {.map = map,
-                            .digest = &map->digests[key_partition(key, map->partitions)]};
-    enum err err = table_update(map->table, table_key(map->table, key), decide_drop, &change);
-    ASSERT(err == ERR_OK); // taking out needs no memory
-    if (change.was_held) {
-        services_drop(map->services, key);
-    }
-    return change.was_held;
-}
-
-static void edit_mark(void *arg, char *value, size_t len)
-{
-    ASSERT(len >= FACTS_LEN);
-    memcpy(value + offsetof(struct map_facts, mark), arg, sizeof(uint32_t));
-}
-
-bool map_set_mark(struct map *map, struct span key, uint32_t mark)
-{
-    return table_edit(map->table, table_key(map->table, key), edit_mark, &mark);
-}
-
-static void edit_health(void *arg, char *value, size_t len)
-{
-    ASSERT(len >= FACTS_LEN);
-    memcpy(value + offsetof(struct map_facts, health), arg, sizeof(struct map_health));
-}
-
-static uint64_t announce_key(struct map *map, struct span key)
-{
-    uint64_t index = feed_append(map->feed, key);
-    if (map->wake != NULL) {
-        map->wake(map->wake_arg);
-    }
-    return index;
+    struct change change = {.result = PUT_STALE};
+    begin_change(&change, map, key);
+    return run_held(&change, decide_drop);
 }
 
 bool map_set_health(struct map *map, struct span key, const struct map_health *health,
                     bool announce)
 {
-    struct map_facts facts;
-    if (!map_peek(map, key, &facts)) {
+    struct change change = {.health = health, .announce = announce};
+    begin_change(&change, map, key);
+    if (!change.registration || !run_held(&change, decide_health)) {
         return false;
     }
-    // The health is in place before the feed tells of it: who is woken finds what it was woken for.
-    struct map_health stored = *health;
-    stored.revision = announce ? feed_index(map->feed) + 1 : facts.health.revision;
-    struct table_key key_hashed = table_key(map->table, key);
-    if (!table_edit(map->table, key_hashed, edit_health, &stored)) {
-        return false;
-    }
-    services_health(map->services, key, &stored.health, stored.revision);
-    if (!announce) {
-        return true;
-    }
-    uint64_t index = announce_key(map, key);
-    if (index != stored.revision) { // another writer came between: tests only
-        stored.revision = index;
-        (void)table_edit(map->table, key_hashed, edit_health, &stored);
-        services_health(map->services, key, &stored.health, index);
+    if (announce) {
+        wake(map);
     }
     return true;
 }
 
+bool map_set_mark(struct map *map, struct span key, uint32_t mark)
+{
+    struct change change = {.mark = mark};
+    begin_change(&change, map, key);
+    return run_held(&change, decide_mark);
+}
+
 // --- reading
 
-static void look_facts(void *arg, struct span value)
+struct look {
+    bool registration;
+    struct map_facts *facts;
+    struct map_copy *copy; // NULL: the facts alone are wanted
+};
+
+static void look_value(void *arg, struct span value)
 {
-    memcpy(arg, value.ptr, FACTS_LEN);
+    const struct look *look = arg;
+    struct slot slot;
+    slot_read(look->registration, value, &slot);
+    *look->facts = slot.facts;
+    if (look->copy != NULL) {
+        ASSERT(slot.body.len <= sizeof(look->copy->body));
+        look->copy->body_len = (uint16_t)slot.body.len;
+        memcpy(look->copy->body, slot.body.ptr, slot.body.len);
+    }
 }
 
-bool map_peek(const struct map *map, struct span key, struct map_facts *ret_facts)
+static bool read_key(const struct map *map, struct span key, struct map_facts *ret_facts,
+                     struct map_copy *ret_copy)
 {
-    return table_read(map->table, table_key(map->table, key), look_facts, ret_facts);
-}
-
-static void look_copy(void *arg, struct span value)
-{
-    struct map_copy *copy = arg;
-    struct span body = body_of(value);
-    copy->facts = facts_of(value);
-    copy->body_len = (uint16_t)body.len;
-    memcpy(copy->body, body.ptr, body.len);
+    struct look look = {slot_is_registration(key), ret_facts, ret_copy};
+    if (!key_fits(key)) {
+        return false;
+    }
+    const struct table_key hashed = table_key(map->table, key);
+    return table_read(map->table, &hashed, look_value, &look);
 }
 
 bool map_get(const struct map *map, struct span key, struct map_copy *ret_copy)
 {
-    return table_read(map->table, table_key(map->table, key), look_copy, ret_copy);
+    return read_key(map, key, &ret_copy->facts, ret_copy);
+}
+
+bool map_peek(const struct map *map, struct span key, struct map_facts *ret_facts)
+{
+    return read_key(map, key, ret_facts, NULL);
 }
 
 void map_get_many(const struct map *map, const struct span *keys, size_t count,
@@ -403,57 +423,63 @@ void map_get_many(const struct map *map, const struct span *keys, size_t count,
     }
 }
 
-struct get_or_put {
-    struct change change;
-    struct map_copy *copy;
-};
-
 static enum table_verdict decide_get_or_put(void *arg, struct span old, struct table_value *ret_new)
 {
-    struct get_or_put *request = arg;
-    struct change *change = &request->change;
+    struct change *change = arg;
+    struct look look = {change->registration, &change->copy->facts, change->copy};
     if (old.ptr != NULL) {
         change->was_held = true;
-        change->result = PUT_STALE;
-        look_copy(request->copy, old);
+        look_value(&look, old);
         return TABLE_KEEP;
     }
     enum table_verdict verdict = decide_put(change, old, ret_new);
-    request->copy->facts = change->facts;
-    request->copy->body_len = (uint16_t)change->value->body.len;
-    memcpy(request->copy->body, change->value->body.ptr, change->value->body.len);
+    if (verdict == TABLE_STORE) {
+        struct slot slot;
+        slot_read(change->registration, ret_new->head, &slot);
+        change->copy->facts = slot.facts;
+        change->copy->body_len = (uint16_t)change->value->body.len;
+        memcpy(change->copy->body, change->value->body.ptr, change->value->body.len);
+    }
     return verdict;
 }
 
 enum err map_get_or_put(struct map *map, struct span key, const struct codec_value *value,
                         uint32_t flags, struct map_copy *ret_copy, bool *ret_was_held)
 {
-    if (value->body.len > CODEC_BODY_MAX) {
-        return ERR_TOO_LARGE;
-    }
-    if (map_get(map, key, ret_copy)) {
-        *ret_was_held = true;
+    struct change change = {.value = value, .flags = flags, .copy = ret_copy};
+    begin_change(&change, map, key);
+    enum err err = check_value(key, value);
+    if (err == ERR_OK && map_get(map, key, ret_copy)) {
+        *ret_was_held = true; // the usual case needs no writer's lock
         return ERR_OK;
     }
-    struct get_or_put request = {
-        .change = {.map = map,
-                   .value = value,
-                   .flags = flags,
-                   .digest = &map->digests[key_partition(key, map->partitions)]},
-        .copy = ret_copy};
-    enum err err = table_update(map->table, table_key(map->table, key), decide_get_or_put, &request);
-    if (err != ERR_OK) {
-        move_digest(&request.change, &request.change.facts, NULL);
-        move_tombstones(&request.change, (flags & MAP_TOMBSTONE) != 0, false);
-        return err;
+    if (err == ERR_OK) {
+        err = run(&change, decide_get_or_put, value->body.len, true);
     }
-    *ret_was_held = request.change.was_held;
-    return request.change.was_held
-               ? ERR_OK
-               : services_note(map->services, key, request.change.now_shown);
+    if (err == ERR_OK) {
+        *ret_was_held = change.was_held;
+    }
+    return err;
 }
 
-bool map_service_get(const struct map *map, struct span service_key, struct map_service *ret_service)
+struct map_digest map_digest(const struct map *map, uint32_t partition)
+{
+    return digest_get(map->digest, partition);
+}
+
+void map_counts(const struct map *map, struct map_counts *ret_counts)
+{
+    ret_counts->records = table_count(map->table);
+    ret_counts->tombstones = atomic_load_explicit(&map->tombstones, memory_order_relaxed);
+    ret_counts->bytes = sizeof(*map) + table_bytes(map->table) + services_bytes(map->services) +
+                        digest_bytes(map->digest) + feed_bytes(map->feed);
+    services_by_status(map->services, ret_counts->by_status);
+}
+
+// --- services and scans
+
+bool map_service_get(const struct map *map, struct span service_key,
+                     struct map_service *ret_service)
 {
     return services_get(map->services, service_key, ret_service);
 }
@@ -461,81 +487,77 @@ bool map_service_get(const struct map *map, struct span service_key, struct map_
 void map_services(const struct map *map, struct span after, map_service_fn visit, void *arg)
 {
     struct map_service service;
-    struct key_bytes last = {.len = 0};
-    ASSERT(after.len <= KEY_LEN_MAX);
-    if (after.len > 0) {
-        last.len = (uint16_t)after.len;
-        memcpy(last.ptr, after.ptr, after.len);
-    }
-    while (services_next(map->services, key_span(&last), &service)) {
-        if (!visit(arg, &service)) {
-            return;
-        }
-        last = service.key;
+    bool more = services_next(map->services, after, &service);
+    while (more && visit(arg, &service)) {
+        struct key_bytes last = service.key;
+        more = services_next(map->services, key_span(&last), &service);
     }
 }
 
 size_t map_service_keys(const struct map *map, struct span service_key, struct span after,
                         struct key_bytes *keys, size_t cap)
 {
-    return services_keys(map->services, service_key, after, keys, cap);
+    const struct services_range range = {service_key, after, cap};
+    return services_keys(map->services, &range, keys);
 }
 
 struct scan {
-    const struct map *map;
-    map_scan_fn visit;
-    void *arg;
-    bool filtered;
-    uint32_t partition;
+    struct table_cursor cursor;
     struct map_copy copy;
 };
 
-static bool scan_key(void *arg, struct span key)
+static void look_scanned(void *arg, struct span value)
 {
     struct scan *scan = arg;
-    if (scan->filtered && key_partition(key, scan->map->partitions) != scan->partition) {
-        return true;
-    }
-    return !map_get(scan->map, key, &scan->copy) || scan->visit(scan->arg, key, &scan->copy);
-}
-
-static void scan_all(struct scan *scan)
-{
-    // Out of memory for the keys of a shard: a scan may miss records, and says so in its contract.
-    enum err err = table_keys(scan->map->table, scan_key, scan);
-    (void)err;
+    struct span key = span_of(scan->cursor.key, scan->cursor.key_len);
+    struct look look = {slot_is_registration(key), &scan->copy.facts, &scan->copy};
+    look_value(&look, value);
 }
 
 void map_scan(const struct map *map, map_scan_fn visit, void *arg)
 {
-    struct scan scan = {.map = map, .visit = visit, .arg = arg};
-    scan_all(&scan);
+    struct scan scan;
+    memset(&scan.cursor, 0, sizeof(scan.cursor));
+    while (table_next(map->table, &scan.cursor, look_scanned, &scan)) {
+        if (!visit(arg, span_of(scan.cursor.key, scan.cursor.key_len), &scan.copy)) {
+            return;
+        }
+    }
 }
 
+// All records of one service.  false: `visit` has had enough.
+static bool scan_service(const struct map *map, struct span service_key, map_scan_fn visit,
+                         void *arg)
+{
+    struct map_copy copy;
+    struct key_bytes keys[8];
+    struct key_bytes after = {.len = 0};
+    size_t count = 0;
+    const size_t cap = sizeof(keys) / sizeof(keys[0]);
+    do {
+        const struct services_range range = {service_key, key_span(&after), cap};
+        count = services_keys(map->services, &range, keys);
+        for (size_t i = 0; i < count; i++) {
+            if (map_get(map, key_span(&keys[i]), &copy) && !visit(arg, key_span(&keys[i]), &copy)) {
+                return false;
+            }
+            after = keys[i];
+        }
+    } while (count == cap);
+    return true;
+}
+
+// By services, which lie in one partition each, rather than by looking at every record of all partitions.
 void map_scan_partition(const struct map *map, uint32_t partition, map_scan_fn visit, void *arg)
 {
-    struct scan scan = {
-        .map = map, .visit = visit, .arg = arg, .filtered = true, .partition = partition};
-    scan_all(&scan);
-}
-
-struct map_digest map_digest(const struct map *map, uint32_t partition)
-{
-    ASSERT(partition < map->partitions);
-    const struct digest_cell *cell = &map->digests[partition];
-    // relaxed: counters.  Pairs with the additions in move_digest.
-    return (struct map_digest){
-        atomic_load_explicit(&cell->count, memory_order_relaxed),
-        atomic_load_explicit(&cell->sum, memory_order_relaxed) & CODEC_HASH_MASK};
-}
-
-void map_counts(const struct map *map, struct map_counts *ret_counts)
-{
-    ret_counts->records = table_count(map->table);
-    ret_counts->tombstones = atomic_load_explicit(&map->tombstones, memory_order_relaxed);
-    ret_counts->bytes =
-        table_bytes(map->table) + services_bytes(map->services) + feed_bytes(map->feed);
-    services_by_status(map->services, ret_counts->by_status);
+    struct key_bytes service = {.len = 0};
+    while (services_next_key(map->services, key_span(&service), &service)) {
+        struct span key = key_span(&service);
+        if (key_partition(key, map->partitions) == partition &&
+            !scan_service(map, key, visit, arg)) {
+            return;
+        }
+    }
 }
 
 // --- changefeed
@@ -551,15 +573,15 @@ enum feed_result map_feed_next(const struct map *map, uint64_t position,
     return feed_next(map->feed, position, ret_change);
 }
 
-void map_on_change(struct map *map, map_wake_fn wake, void *arg)
+void map_on_change(struct map *map, map_wake_fn wake_fn, void *arg)
 {
-    map->wake = wake;
+    map->wake = wake_fn;
     map->wake_arg = arg;
 }
 
 uint64_t map_announce(struct map *map, struct span key)
 {
-    uint64_t index = announce_key(map, key);
-    services_revision(map->services, key_service_prefix(key), index);
+    uint64_t index = services_announce(map->services, map->feed, key);
+    wake(map);
     return index;
 }

@@ -46,9 +46,9 @@ struct map_health {
 struct map_facts {
     struct version version;
     uint64_t hash;
-    uint32_t flags;   // enum map_flag, of the shown body
+    uint32_t flags; // enum map_flag, of the shown body
     uint32_t pending;
-    uint32_t mark;    // core's own: the scan generation in which the server was seen to hold it
+    uint32_t mark; // core's own: the scan generation in which the server was seen to hold it
     struct map_health health;
 };
 
@@ -119,16 +119,17 @@ enum err map_get_or_put(struct map *map, struct span key, const struct codec_val
 // and map_drop from the keys alone; tombstones count as absent.
 
 struct map_service {
-    struct key_bytes key;  // tenant 0 service
-    uint32_t instances;    // registrations shown
+    struct key_bytes key; // tenant 0 service
+    uint32_t instances;   // registrations shown
     uint32_t by_status[STATUS_COUNT];
     uint32_t guarded;
-    bool policy;           // has a policy record
-    uint64_t revision;     // index of the last change of one of its instances or of its policy
+    bool policy;       // has a policy record
+    uint64_t revision; // index of the last change of one of its instances or of its policy
 };
 
 // One service.  false: neither policy nor registration.
-bool map_service_get(const struct map *map, struct span service_key, struct map_service *ret_service);
+bool map_service_get(const struct map *map, struct span service_key,
+                     struct map_service *ret_service);
 
 // Calls `visit` for each service in bytewise order of the key, from `after` (exclusive; empty = from the
 // start), until it returns false.  No lock is held while it runs; services that come or go meanwhile may
@@ -158,9 +159,9 @@ struct map_digest {
 struct map_digest map_digest(const struct map *map, uint32_t partition);
 
 struct map_counts {
-    uint64_t records;    // slots, tombstones included
+    uint64_t records; // slots, tombstones included
     uint64_t tombstones;
-    uint64_t bytes;      // of memory, all told
+    uint64_t bytes; // of memory, all told
     uint64_t by_status[STATUS_COUNT];
 };
 void map_counts(const struct map *map, struct map_counts *ret_counts);
@@ -180,7 +181,8 @@ enum feed_result { FEED_OK, FEED_EMPTY, FEED_LAPPED };
 uint64_t map_index(const struct map *map);
 // The next change after `position`.  FEED_EMPTY: none yet.  FEED_LAPPED: it is gone, or `position` is of
 // another process or of the future: take a snapshot, then map_index.
-enum feed_result map_feed_next(const struct map *map, uint64_t position, struct map_change *ret_change);
+enum feed_result map_feed_next(const struct map *map, uint64_t position,
+                               struct map_change *ret_change);
 
 // Called on every append, on the writer's thread, with no lock held; must not block or write.
 typedef void (*map_wake_fn)(void *arg);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "localmap/services.h"
 
-#include "base/assert.h"
 #include "localmap/ordered.h"
 
 #include <pthread.h>
@@ -28,7 +27,7 @@ struct service {
 };
 
 struct services {
-    pthread_rwlock_t lock; // rank 30; guards all below
+    pthread_rwlock_t lock; // rank 40; guards all below
     struct ordered all;
     uint64_t by_status[STATUS_COUNT];
     uint64_t bytes;
@@ -126,39 +125,43 @@ static struct member *member_open(struct services *services, struct service *ser
     return member;
 }
 
-// Adds (by = 1) or takes away (by = -1) what a shown member counts for.
+// Adds (`by` 1) or takes away (-1) what a member counts for.
 static void tally(struct services *services, struct service *service, const struct member *member,
-                  uint32_t by)
+                  int by)
 {
     if (!member->shown) {
         return;
     }
     if (!member->registration) {
         if (member->item.key_len == service->item.key_len) {
-            service->policy = by == 1;
+            service->policy = by > 0;
         }
         return;
     }
-    service->instances += by;
-    service->by_status[member->status] += by;
-    service->guarded += member->guarded ? by : 0;
-    services->by_status[member->status] += by == 1 ? 1 : UINT64_MAX;
+    // Unsigned numbers wrap: adding -1 takes one away.
+    service->instances += (uint32_t)by;
+    service->by_status[member->status] += (uint32_t)by;
+    service->guarded += member->guarded ? (uint32_t)by : 0;
+    services->by_status[member->status] += (uint64_t)(int64_t)by;
 }
 
-enum err services_note(struct services *services, struct span key, bool shown)
+enum err services_set(struct services *services, const struct services_change *change,
+                      uint64_t *ret_index)
 {
     enum err err = ERR_NOMEM;
     pthread_rwlock_wrlock(&services->lock);
-    struct service *service = service_open(services, key_service_prefix(key));
-    struct member *member = service != NULL ? member_open(services, service, key) : NULL;
+    struct service *service = service_open(services, key_service_prefix(change->key));
+    struct member *member = service != NULL ? member_open(services, service, change->key) : NULL;
     if (member != NULL) {
-        tally(services, service, member, (uint32_t)-1);
-        if (!shown || !member->shown) {
-            member->status = STATUS_UNKNOWN;
-            member->guarded = false;
-        }
-        member->shown = shown;
+        tally(services, service, member, -1);
+        member->shown = change->shown;
+        member->status = change->status;
+        member->guarded = change->guarded;
         tally(services, service, member, 1);
+        if (change->announce != NULL) {
+            service->revision = feed_append(change->announce, change->key);
+            *ret_index = service->revision;
+        }
         err = ERR_OK;
     } else if (service != NULL) {
         service_close_if_empty(services, service);
@@ -167,43 +170,29 @@ enum err services_note(struct services *services, struct span key, bool shown)
     return err;
 }
 
+uint64_t services_announce(struct services *services, struct feed *feed, struct span key)
+{
+    pthread_rwlock_wrlock(&services->lock);
+    struct service *service = ordered_get(&services->all, key_service_prefix(key));
+    uint64_t index = feed_append(feed, key);
+    if (service != NULL) {
+        service->revision = index;
+    }
+    pthread_rwlock_unlock(&services->lock);
+    return index;
+}
+
 void services_drop(struct services *services, struct span key)
 {
     pthread_rwlock_wrlock(&services->lock);
     struct service *service = ordered_get(&services->all, key_service_prefix(key));
     struct member *member = service != NULL ? ordered_get(&service->members, key) : NULL;
     if (member != NULL) {
-        tally(services, service, member, (uint32_t)-1);
+        tally(services, service, member, -1);
         services->bytes -= sizeof(*member) + key.len + sizeof(void *);
         ordered_remove(&service->members, key);
         free(member);
         service_close_if_empty(services, service);
-    }
-    pthread_rwlock_unlock(&services->lock);
-}
-
-void services_health(struct services *services, struct span key, const struct health *health,
-                     uint64_t revision)
-{
-    pthread_rwlock_wrlock(&services->lock);
-    struct service *service = ordered_get(&services->all, key_service_prefix(key));
-    struct member *member = service != NULL ? ordered_get(&service->members, key) : NULL;
-    if (member != NULL && member->registration) {
-        tally(services, service, member, (uint32_t)-1);
-        member->status = health->status;
-        member->guarded = health->guarded;
-        tally(services, service, member, 1);
-        service->revision = revision > service->revision ? revision : service->revision;
-    }
-    pthread_rwlock_unlock(&services->lock);
-}
-
-void services_revision(struct services *services, struct span service_key, uint64_t revision)
-{
-    pthread_rwlock_wrlock(&services->lock);
-    struct service *service = ordered_get(&services->all, service_key);
-    if (service != NULL) {
-        service->revision = revision;
     }
     pthread_rwlock_unlock(&services->lock);
 }
@@ -251,16 +240,29 @@ bool services_next(struct services *services, struct span after, struct map_serv
     return service != NULL;
 }
 
-size_t services_keys(struct services *services, struct span service_key, struct span after,
-                     struct key_bytes *keys, size_t cap)
+bool services_next_key(struct services *services, struct span after, struct key_bytes *ret_key)
+{
+    pthread_rwlock_rdlock(&services->lock);
+    struct ordered_place place = ordered_after(&services->all, after);
+    const struct service *service = ordered_next(&services->all, &place);
+    if (service != NULL) {
+        ret_key->len = (uint16_t)service->item.key_len;
+        memcpy(ret_key->ptr, service->item.key, service->item.key_len);
+    }
+    pthread_rwlock_unlock(&services->lock);
+    return service != NULL;
+}
+
+size_t services_keys(struct services *services, const struct services_range *range,
+                     struct key_bytes *keys)
 {
     size_t count = 0;
     pthread_rwlock_rdlock(&services->lock);
-    const struct service *service = ordered_get(&services->all, service_key);
+    const struct service *service = ordered_get(&services->all, range->service_key);
     if (service != NULL) {
-        struct ordered_place place = ordered_after(&service->members, after);
+        struct ordered_place place = ordered_after(&service->members, range->after);
         const struct member *member = NULL;
-        while (count < cap && (member = ordered_next(&service->members, &place)) != NULL) {
+        while (count < range->cap && (member = ordered_next(&service->members, &place)) != NULL) {
             keys[count].len = (uint16_t)member->item.key_len;
             memcpy(keys[count].ptr, member->item.key, member->item.key_len);
             count++;

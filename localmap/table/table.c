@@ -8,8 +8,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#define CELLS_MIN 16
-#define SHARDS_MAX 65536
+#define CELL_BITS_MIN 4
+#define CELL_BITS_MAX 31
+#define CELLS_SPARE 64 // behind the last home, so that a run at the end needs no wrapping round
 
 struct entry {
     uint32_t key_len;
@@ -23,38 +24,52 @@ struct cell {
     struct entry *entry; // NULL: free
 };
 
+// Linear probing with the cells kept in the order of (hash, key): a look-up ends at the first greater one,
+// whether the key is there or not; and "the next key" has a meaning that survives growth.
 struct shard {
-    pthread_rwlock_t lock; // rank 40; guards all below
-    struct cell *cells;
-    size_t cell_count; // a power of two
+    pthread_rwlock_t lock; // rank 30; guards all below
+    struct cell *cells;    // the last one is always free
+    unsigned cell_bits;
     size_t count;
-    size_t bytes;
+    size_t bytes; // of the entries
 };
 
 struct table {
     uint8_t secret[SIPHASH_KEY_LEN];
     uint32_t shard_count;
-    unsigned shard_shift;
+    unsigned shard_bits;
     struct shard *shards;
 };
 
+static size_t cell_count(unsigned cell_bits)
+{
+    return ((size_t)1 << cell_bits) + CELLS_SPARE;
+}
+
+// --- making
+
 static bool shard_init(struct shard *shard)
 {
-    shard->cells = calloc(CELLS_MIN, sizeof(struct cell));
+    pthread_rwlockattr_t attr;
+    shard->cell_bits = CELL_BITS_MIN;
+    shard->cells = calloc(cell_count(CELL_BITS_MIN), sizeof(struct cell));
     if (shard->cells == NULL) {
         return false;
     }
-    if (pthread_rwlock_init(&shard->lock, NULL) != 0) {
+    // The default lets a stream of readers keep a writer out for ever.
+    pthread_rwlockattr_init(&attr);
+    pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+    int failed = pthread_rwlock_init(&shard->lock, &attr);
+    pthread_rwlockattr_destroy(&attr);
+    if (failed != 0) {
         free(shard->cells);
-        return false;
     }
-    shard->cell_count = CELLS_MIN;
-    return true;
+    return failed == 0;
 }
 
 static void shard_fini(struct shard *shard)
 {
-    for (size_t i = 0; i < shard->cell_count; i++) {
+    for (size_t i = 0; i < cell_count(shard->cell_bits); i++) {
         free(shard->cells[i].entry);
     }
     free(shard->cells);
@@ -63,7 +78,7 @@ static void shard_fini(struct shard *shard)
 
 enum err table_new(uint32_t shards, struct table **ret_table)
 {
-    if (shards == 0 || shards > SHARDS_MAX || (shards & (shards - 1)) != 0) {
+    if (shards == 0 || shards > TABLE_SHARDS_MAX || (shards & (shards - 1)) != 0) {
         return ERR_INVALID;
     }
     struct table *table = calloc(1, sizeof(*table));
@@ -76,7 +91,7 @@ enum err table_new(uint32_t shards, struct table **ret_table)
         return ERR_NOMEM;
     }
     random_bytes(table->secret, sizeof(table->secret));
-    table->shard_shift = 64 - (unsigned)__builtin_ctz(shards); // unused when there is one
+    table->shard_bits = (unsigned)__builtin_ctz(shards);
     for (; table->shard_count < shards; table->shard_count++) {
         if (!shard_init(&table->shards[table->shard_count])) {
             table_free(table);
@@ -104,12 +119,17 @@ struct table_key table_key(const struct table *table, struct span bytes)
     return (struct table_key){bytes, siphash13(table->secret, bytes.ptr, bytes.len)};
 }
 
+// --- finding
+
 static struct shard *shard_of(const struct table *table, uint64_t hash)
 {
-    if (table->shard_count == 1) {
-        return &table->shards[0];
-    }
-    return &table->shards[hash >> table->shard_shift];
+    return &table->shards[table->shard_bits == 0 ? 0 : hash >> (64 - table->shard_bits)];
+}
+
+// Where the look-up begins: grows with the hash, so the order of cells is that of hashes.
+static size_t home_of(const struct table *table, unsigned cell_bits, uint64_t hash)
+{
+    return (size_t)((hash << table->shard_bits) >> (64 - cell_bits));
 }
 
 static struct span entry_key(const struct entry *entry)
@@ -117,231 +137,294 @@ static struct span entry_key(const struct entry *entry)
     return span_of(entry->bytes, entry->key_len);
 }
 
-static char *entry_value(struct entry *entry)
+static struct span entry_value(const struct entry *entry)
 {
-    return entry->bytes + entry->key_len;
+    return span_of(entry->bytes + entry->key_len, entry->value_len);
 }
 
-// The cell of the key, or the free one where it would go.
-static struct cell *find(const struct shard *shard, struct table_key key)
+static size_t entry_size(const struct entry *entry)
 {
-    size_t mask = shard->cell_count - 1;
-    size_t at = key.hash & mask;
-    while (shard->cells[at].entry != NULL) {
-        struct cell *cell = &shard->cells[at];
-        if (cell->hash == key.hash && span_eq(entry_key(cell->entry), key.bytes)) {
-            return cell;
-        }
-        at = (at + 1) & mask;
+    return sizeof(*entry) + entry->key_len + entry->value_cap;
+}
+
+// Negative, 0 or positive as the key stands before, at or behind the (used) cell.
+static int order_of(const struct table_key *key, const struct cell *cell)
+{
+    if (key->hash != cell->hash) {
+        return key->hash < cell->hash ? -1 : 1;
     }
-    return &shard->cells[at];
+    return span_cmp(key->bytes, entry_key(cell->entry));
 }
 
-bool table_read(const struct table *table, struct table_key key, table_look_fn look, void *arg)
+// The cell of the key, or the one before which it would have to stand.
+static size_t find(const struct table *table, const struct shard *shard,
+                   const struct table_key *key, bool *ret_there)
 {
-    struct shard *shard = shard_of(table, key.hash);
+    size_t at = home_of(table, shard->cell_bits, key->hash);
+    int order = -1;
+    while (shard->cells[at].entry != NULL && (order = order_of(key, &shard->cells[at])) > 0) {
+        at++;
+    }
+    *ret_there = shard->cells[at].entry != NULL && order == 0;
+    return at;
+}
+
+bool table_read(const struct table *table, const struct table_key *key, table_look_fn look,
+                void *arg)
+{
+    struct shard *shard = shard_of(table, key->hash);
+    bool there = false;
     pthread_rwlock_rdlock(&shard->lock);
-    struct entry *entry = find(shard, key)->entry;
-    if (entry != NULL) {
-        look(arg, span_of(entry_value(entry), entry->value_len));
+    size_t at = find(table, shard, key, &there);
+    if (there) {
+        look(arg, entry_value(shard->cells[at].entry));
     }
     pthread_rwlock_unlock(&shard->lock);
-    return entry != NULL;
+    return there;
 }
 
-bool table_edit(struct table *table, struct table_key key, table_edit_fn edit, void *arg)
-{
-    struct shard *shard = shard_of(table, key.hash);
-    pthread_rwlock_wrlock(&shard->lock);
-    struct entry *entry = find(shard, key)->entry;
-    if (entry != NULL) {
-        edit(arg, entry_value(entry), entry->value_len);
-    }
-    pthread_rwlock_unlock(&shard->lock);
-    return entry != NULL;
-}
+// --- changing
 
-static bool grow(struct shard *shard)
+static struct entry *entry_new(struct span key, size_t room)
 {
-    size_t cell_count = shard->cell_count * 2;
-    struct cell *cells = calloc(cell_count, sizeof(struct cell));
-    if (cells == NULL) {
-        return false;
-    }
-    for (size_t i = 0; i < shard->cell_count; i++) {
-        if (shard->cells[i].entry == NULL) {
-            continue;
-        }
-        size_t at = shard->cells[i].hash & (cell_count - 1);
-        while (cells[at].entry != NULL) {
-            at = (at + 1) & (cell_count - 1);
-        }
-        cells[at] = shard->cells[i];
-    }
-    free(shard->cells);
-    shard->cells = cells;
-    shard->cell_count = cell_count;
-    return true;
-}
-
-static struct entry *entry_new(struct span key, size_t value_len)
-{
-    size_t cap = (value_len + 15) / 16 * 16;
+    size_t cap = (room + 15) / 16 * 16;
     struct entry *entry = malloc(sizeof(*entry) + key.len + cap);
     if (entry != NULL) {
-        entry->key_len = (uint32_t)key.len;
-        entry->value_cap = (uint32_t)cap;
+        *entry = (struct entry){.key_len = (uint32_t)key.len, .value_cap = (uint32_t)cap};
         memcpy(entry->bytes, key.ptr, key.len);
     }
     return entry;
 }
 
-static size_t entry_bytes(const struct entry *entry)
-{
-    return sizeof(*entry) + entry->key_len + entry->value_cap;
-}
-
+// The body first: it may be a part of the very value that is replaced, where the head would overwrite it.
 static void entry_set(struct entry *entry, const struct table_value *value)
 {
-    char *place = entry_value(entry);
-    memcpy(place, value->head.ptr, value->head.len);
+    char *place = entry->bytes + entry->key_len;
+    ASSERT(value->head.len + value->body.len <= entry->value_cap);
     if (value->body.len > 0) {
-        // The body may be a part of the very value that it replaces.
         memmove(place + value->head.len, value->body.ptr, value->body.len);
+    }
+    if (value->head.len > 0) {
+        memcpy(place, value->head.ptr, value->head.len);
     }
     entry->value_len = (uint32_t)(value->head.len + value->body.len);
 }
 
-static enum err store(struct shard *shard, struct table_key key, const struct table_value *value)
+// Copies the cells, in their order, into twice as many.  false: no memory, or too crowded at the end even so.
+static bool grow_to(const struct table *table, struct shard *shard, unsigned cell_bits)
 {
-    size_t len = value->head.len + value->body.len;
-    struct cell *cell = find(shard, key);
-    if (cell->entry != NULL && cell->entry->value_cap >= len &&
-        cell->entry->value_cap <= 2 * len + 64) {
-        entry_set(cell->entry, value);
-        return ERR_OK;
-    }
-    if (cell->entry == NULL && (shard->count + 1) * 4 > shard->cell_count * 3) {
-        if (!grow(shard)) {
-            return ERR_NOMEM;
+    size_t count = cell_count(cell_bits);
+    struct cell *cells = calloc(count, sizeof(struct cell));
+    size_t next = 0;
+    for (size_t i = 0; cells != NULL && i < cell_count(shard->cell_bits); i++) {
+        if (shard->cells[i].entry == NULL) {
+            continue;
         }
-        cell = find(shard, key);
+        size_t home = home_of(table, cell_bits, shard->cells[i].hash);
+        next = home > next ? home : next;
+        if (next + 2 >= count) {
+            free(cells);
+            return false;
+        }
+        cells[next++] = shard->cells[i];
     }
-    struct entry *entry = entry_new(key.bytes, len);
-    if (entry == NULL) {
+    if (cells == NULL) {
+        return false;
+    }
+    free(shard->cells);
+    shard->cells = cells;
+    shard->cell_bits = cell_bits;
+    return true;
+}
+
+// The first free cell from `at` on.  false: it is the last one of all, which stays free.
+static bool find_free(const struct shard *shard, size_t at, size_t *ret_free)
+{
+    while (shard->cells[at].entry != NULL) {
+        at++;
+    }
+    *ret_free = at;
+    return at + 1 < cell_count(shard->cell_bits);
+}
+
+// Sees to it that one more cell can be used at the place of `key`.  `at` is that place, before and after.
+static bool make_room(const struct table *table, struct shard *shard, const struct table_key *key,
+                      size_t *at)
+{
+    size_t free_at = 0;
+    bool there = false;
+    size_t limit = ((size_t)1 << shard->cell_bits) / 4 * 3;
+    if (shard->count < limit && find_free(shard, *at, &free_at)) {
+        return true;
+    }
+    if (shard->cell_bits == CELL_BITS_MAX || !grow_to(table, shard, shard->cell_bits + 1)) {
+        return false;
+    }
+    *at = find(table, shard, key, &there);
+    return find_free(shard, *at, &free_at);
+}
+
+// Puts the entry into its place; those behind it, up to the next free cell, move on by one.
+static void put_in(struct shard *shard, size_t at, uint64_t hash, struct entry *entry)
+{
+    size_t free_at = 0;
+    bool found = find_free(shard, at, &free_at);
+    ASSERT(found);
+    memmove(&shard->cells[at + 1], &shard->cells[at], (free_at - at) * sizeof(struct cell));
+    shard->cells[at] = (struct cell){hash, entry};
+    shard->count++;
+    shard->bytes += entry_size(entry);
+}
+
+// Takes the entry out; those behind it that are not at home move back by one, so that no run is cut.
+static void take_out(const struct table *table, struct shard *shard, size_t at)
+{
+    shard->bytes -= entry_size(shard->cells[at].entry);
+    shard->count--;
+    free(shard->cells[at].entry);
+    while (shard->cells[at + 1].entry != NULL &&
+           home_of(table, shard->cell_bits, shard->cells[at + 1].hash) <= at) {
+        shard->cells[at] = shard->cells[at + 1];
+        at++;
+    }
+    shard->cells[at] = (struct cell){0, NULL};
+}
+
+static void replace(struct shard *shard, struct cell *cell, struct entry *entry)
+{
+    shard->bytes += entry_size(entry);
+    shard->bytes -= entry_size(cell->entry);
+    free(cell->entry);
+    cell->entry = entry;
+}
+
+// The key is not there: makes an entry and a cell for it first.
+static enum err update_absent(const struct table *table, struct shard *shard,
+                              const struct table_key *key, const struct table_change *change)
+{
+    bool there = false;
+    size_t at = find(table, shard, key, &there);
+    struct entry *fresh = entry_new(key->bytes, change->room);
+    if (fresh == NULL || !make_room(table, shard, key, &at)) {
+        free(fresh);
         return ERR_NOMEM;
     }
-    entry_set(entry, value);
-    shard->bytes += entry_bytes(entry);
-    if (cell->entry != NULL) {
-        shard->bytes -= entry_bytes(cell->entry);
-        free(cell->entry);
-    } else {
-        shard->count++;
+    struct table_value value = {SPAN_NONE, SPAN_NONE};
+    if (change->decide(change->arg, SPAN_NONE, &value) != TABLE_STORE) {
+        free(fresh);
+        return ERR_OK;
     }
-    *cell = (struct cell){key.hash, entry};
+    entry_set(fresh, &value);
+    put_in(shard, at, key->hash, fresh);
     return ERR_OK;
 }
 
-// Backward shift: whoever was pushed past the hole moves into it, so that no chain is cut.
-static void take_out(struct shard *shard, struct cell *cell)
+// A value of `room` bytes needs another entry: this one is too small, or far too large.
+static bool needs_entry(const struct entry *entry, size_t room)
 {
-    size_t mask = shard->cell_count - 1;
-    size_t hole = (size_t)(cell - shard->cells);
-    shard->bytes -= entry_bytes(cell->entry);
-    free(cell->entry);
-    for (size_t at = (hole + 1) & mask; shard->cells[at].entry != NULL; at = (at + 1) & mask) {
-        size_t home = shard->cells[at].hash & mask;
-        if (((at - home) & mask) >= ((at - hole) & mask)) {
-            shard->cells[hole] = shard->cells[at];
-            hole = at;
-        }
-    }
-    shard->cells[hole] = (struct cell){0, NULL};
-    shard->count--;
+    return entry->value_cap < room || (room > 0 && entry->value_cap / 4 > room + 64);
 }
 
-enum err table_update(struct table *table, struct table_key key, table_decide_fn decide, void *arg)
+static enum err update_held(const struct table *table, struct shard *shard, size_t at,
+                            const struct table_change *change)
 {
-    struct shard *shard = shard_of(table, key.hash);
-    enum err err = ERR_OK;
-    pthread_rwlock_wrlock(&shard->lock);
-    struct cell *cell = find(shard, key);
-    struct span old = SPAN_NONE;
-    if (cell->entry != NULL) {
-        old = span_of(entry_value(cell->entry), cell->entry->value_len);
+    struct cell *cell = &shard->cells[at];
+    struct entry *entry = cell->entry;
+    struct entry *fresh = NULL;
+    if (needs_entry(entry, change->room)) {
+        fresh = entry_new(entry_key(entry), change->room);
+        if (fresh == NULL && entry->value_cap < change->room) {
+            return ERR_NOMEM;
+        }
     }
     struct table_value value = {SPAN_NONE, SPAN_NONE};
-    switch (decide(arg, old, &value)) {
-    case TABLE_STORE:
-        err = store(shard, key, &value);
-        break;
-    case TABLE_REMOVE:
-        if (cell->entry != NULL) {
-            take_out(shard, cell);
-        }
-        break;
-    case TABLE_KEEP:
-    default:
-        break;
+    enum table_verdict verdict = change->decide(change->arg, entry_value(entry), &value);
+    bool moves = fresh != NULL && value.head.len + value.body.len <= fresh->value_cap;
+    if (verdict == TABLE_STORE && moves) {
+        entry_set(fresh, &value);
+        replace(shard, cell, fresh);
+        return ERR_OK;
+    }
+    free(fresh);
+    if (verdict == TABLE_STORE) {
+        entry_set(entry, &value);
+    } else if (verdict == TABLE_REMOVE) {
+        take_out(table, shard, at);
+    }
+    return ERR_OK;
+}
+
+enum err table_update(struct table *table, const struct table_key *key,
+                      const struct table_change *change)
+{
+    struct shard *shard = shard_of(table, key->hash);
+    ASSERT(key->bytes.len > 0 && key->bytes.len <= TABLE_KEY_MAX);
+    bool there = false;
+    enum err err = ERR_NOT_FOUND;
+    pthread_rwlock_wrlock(&shard->lock);
+    size_t at = find(table, shard, key, &there);
+    if (there) {
+        err = update_held(table, shard, at, change);
+    } else if (change->create) {
+        err = update_absent(table, shard, key, change);
     }
     pthread_rwlock_unlock(&shard->lock);
     return err;
 }
 
-// The keys of one shard, copied together: length (4 B), bytes.
-static char *copy_keys(struct shard *shard, size_t *ret_len)
+// --- walking
+
+// The first used cell behind the cursor; NULL: none in this shard.
+static const struct cell *cell_behind(const struct table *table, const struct shard *shard,
+                                      const struct table_cursor *cursor)
 {
-    pthread_rwlock_rdlock(&shard->lock);
-    size_t len = 0;
-    for (size_t i = 0; i < shard->cell_count; i++) {
-        len += shard->cells[i].entry != NULL ? sizeof(uint32_t) + shard->cells[i].entry->key_len : 0;
-    }
-    char *keys = malloc(len + 1);
     size_t at = 0;
-    for (size_t i = 0; keys != NULL && i < shard->cell_count; i++) {
-        const struct entry *entry = shard->cells[i].entry;
-        if (entry != NULL) {
-            memcpy(keys + at, &entry->key_len, sizeof(uint32_t));
-            memcpy(keys + at + sizeof(uint32_t), entry->bytes, entry->key_len);
-            at += sizeof(uint32_t) + entry->key_len;
-        }
+    if (cursor->key_len > 0) {
+        const struct table_key last = {span_of(cursor->key, cursor->key_len), cursor->hash};
+        bool there = false;
+        at = find(table, shard, &last, &there);
+        at += there ? 1 : 0;
     }
-    pthread_rwlock_unlock(&shard->lock);
-    *ret_len = len;
-    return keys;
+    while (at < cell_count(shard->cell_bits)) {
+        if (shard->cells[at].entry != NULL) {
+            return &shard->cells[at];
+        }
+        at++;
+    }
+    return NULL;
 }
 
-enum err table_keys(const struct table *table, table_visit_fn visit, void *arg)
+bool table_next(const struct table *table, struct table_cursor *cursor, table_look_fn look,
+                void *arg)
 {
-    for (uint32_t s = 0; s < table->shard_count; s++) {
-        size_t len = 0;
-        char *keys = copy_keys(&table->shards[s], &len);
-        if (keys == NULL) {
-            return ERR_NOMEM;
+    for (; cursor->shard < table->shard_count; cursor->shard++) {
+        struct shard *shard = &table->shards[cursor->shard];
+        pthread_rwlock_rdlock(&shard->lock);
+        const struct cell *cell = cell_behind(table, shard, cursor);
+        if (cell != NULL) {
+            struct span key = entry_key(cell->entry);
+            cursor->hash = cell->hash;
+            cursor->key_len = (uint32_t)key.len;
+            memcpy(cursor->key, key.ptr, key.len);
+            look(arg, entry_value(cell->entry));
         }
-        bool more = true;
-        for (size_t at = 0; at < len && more;) {
-            uint32_t key_len = 0;
-            memcpy(&key_len, keys + at, sizeof(key_len));
-            more = visit(arg, span_of(keys + at + sizeof(key_len), key_len));
-            at += sizeof(key_len) + key_len;
+        pthread_rwlock_unlock(&shard->lock);
+        if (cell != NULL) {
+            return true;
         }
-        free(keys);
-        if (!more) {
-            break;
-        }
+        cursor->key_len = 0;
     }
-    return ERR_OK;
+    return false;
 }
 
 static uint64_t sum_shards(const struct table *table, bool bytes)
 {
     uint64_t sum = 0;
-    for (uint32_t s = 0; s < table->shard_count; s++) {
-        struct shard *shard = &table->shards[s];
+    for (uint32_t i = 0; i < table->shard_count; i++) {
+        struct shard *shard = &table->shards[i];
         pthread_rwlock_rdlock(&shard->lock);
-        sum += bytes ? shard->bytes + shard->cell_count * sizeof(struct cell) : shard->count;
+        sum += bytes ? shard->bytes + cell_count(shard->cell_bits) * sizeof(struct cell)
+                     : shard->count;
         pthread_rwlock_unlock(&shard->lock);
     }
     return sum;
@@ -354,5 +437,5 @@ uint64_t table_count(const struct table *table)
 
 uint64_t table_bytes(const struct table *table)
 {
-    return sum_shards(table, true);
+    return sizeof(*table) + table->shard_count * sizeof(struct shard) + sum_shards(table, true);
 }

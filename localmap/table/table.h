@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // A concurrent table from bytes to bytes.  Knows nothing of health.
 //
-//     hash = SipHash-1-3(key, secret of this process)
-//     shard = top bits of the hash --> [ rwlock | cells: hash, entry* ]   open addressing, linear probing
+//     hash = SipHash-1-3(secret of this process, key)
 //
-// Invariant: a callback sees the whole value, never half of one; at most one writer of a shard at a time.
-// Any thread.  Callbacks run under the shard's lock (rank 40): they must be short and take no lock of a
-// lower rank.  Read next: localmap/map.c, the only user.
+//     top bits --> shard [ rwlock | cells: (hash, entry) (hash, entry) - - (hash, entry) ... ]
+//                                   ascending hashes; the next bits say where to begin looking
+//
+// Invariant: a callback sees a whole value, never half of one; at most one change of a shard at a time; who
+// learns of a change from inside its `decide` (through a feed, say) and then reads the key gets the new value.
+// Callbacks run under the shard's lock (rank 30): they are short, take only locks of a greater rank and
+// never come back to the table.  Any thread.  Read next: localmap/map.c, the only user.
 #pragma once
 
 #include "base/err.h"
@@ -14,47 +17,65 @@
 
 #include <stdint.h>
 
+#define TABLE_KEY_MAX 1024
+#define TABLE_SHARDS_MAX 65536
+
 struct table;
 
-// A key with its hash, so that a request hashes once.
+// A key with its hash, so that a request hashes once.  Borrows.
 struct table_key {
-    struct span bytes;
+    struct span bytes; // 1..TABLE_KEY_MAX bytes (ASSERTed)
     uint64_t hash;
 };
 
-// `shards`: a power of two.  ERR_NOMEM, ERR_INVALID.
+// `shards`: a power of two.  *gives* the table.  ERR_NOMEM, ERR_INVALID.
 enum err table_new(uint32_t shards, struct table **ret_table) MUST_USE;
 void table_free(struct table *table);
 
 struct table_key table_key(const struct table *table, struct span bytes);
 
-// Calls `look` with the value.  false: not there.
+// Calls `look` with the value (borrowed; perhaps a copy).  false: not there.
 typedef void (*table_look_fn)(void *arg, struct span value);
-bool table_read(const struct table *table, struct table_key key, table_look_fn look, void *arg);
-
-// Lets `change` edit the value in place (its length stays).  false: not there.
-typedef void (*table_edit_fn)(void *arg, char *value, size_t len);
-bool table_edit(struct table *table, struct table_key key, table_edit_fn edit, void *arg);
+bool table_read(const struct table *table, const struct table_key *key, table_look_fn look,
+                void *arg);
 
 // What becomes of a key.
 enum table_verdict { TABLE_KEEP, TABLE_STORE, TABLE_REMOVE };
 
-// The new value is `head` followed by `body`; both are copied.
+// The new value is `head`, then `body`; both are copied.  The body may be a part of the old value.
 struct table_value {
     struct span head;
     struct span body;
 };
 
-// Shows `decide` the value (ptr NULL: not there) and does what it says.
-// ERR_NOMEM: nothing has changed, though `decide` has run.
-typedef enum table_verdict (*table_decide_fn)(void *arg, struct span old, struct table_value *ret_new);
-enum err table_update(struct table *table, struct table_key key, table_decide_fn decide,
-                      void *arg) MUST_USE;
+// Is shown the value (ptr NULL: not there) and says what becomes of it.  What it says is done: memory was
+// taken before, so it may keep its own books on the way.
+typedef enum table_verdict (*table_decide_fn)(void *arg, struct span old,
+                                              struct table_value *ret_new);
 
-// Calls `visit` for every key, without a lock held; keys that come or go meanwhile may be missed, none is
-// seen twice.  Stops when it returns false.
-typedef bool (*table_visit_fn)(void *arg, struct span key);
-enum err table_keys(const struct table *table, table_visit_fn visit, void *arg) MUST_USE;
+struct table_change {
+    table_decide_fn decide;
+    void *arg;
+    size_t room; // the most bytes that a new value can need; an old one's length is always there
+    bool create; // false: `decide` is not asked when the key is not there
+};
+
+// ERR_NOMEM: nothing has changed, `decide` was not asked.  ERR_NOT_FOUND: not there and not to be created.
+enum err table_update(struct table *table, const struct table_key *key,
+                      const struct table_change *change) MUST_USE;
+
+// A place in the order of hashes.  Starts as zeros.
+struct table_cursor {
+    uint32_t shard;
+    uint32_t key_len; // of the last key seen; 0: none of this shard yet
+    uint64_t hash;
+    char key[TABLE_KEY_MAX];
+};
+
+// Moves to the next key, which then stands in the cursor, and calls `look` with its value.  false: the end.
+// A key that is there all the time is met exactly once, others at most once for each time that they came.
+bool table_next(const struct table *table, struct table_cursor *cursor, table_look_fn look,
+                void *arg);
 
 uint64_t table_count(const struct table *table);
-uint64_t table_bytes(const struct table *table); // of memory, allocator overhead not counted
+uint64_t table_bytes(const struct table *table); // of memory, the allocator's own not counted

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "localmap/slot.h"
+
+#include "base/assert.h"
+
+#define FLAG_DIGESTED (UINT32_C(1) << 31) // beside those of enum map_flag, never told
+
+struct head {
+    struct version version;
+    uint64_t hash;
+    uint32_t flags;
+    uint32_t pending;
+    uint32_t mark;
+    uint32_t unused;
+};
+
+_Static_assert(sizeof(struct head) + sizeof(struct map_health) <= SLOT_HEAD_MAX, "a head fits");
+
+bool slot_is_registration(struct span key)
+{
+    struct span instance = key_instance_prefix(key);
+    return instance.len > 0 && instance.len == key.len;
+}
+
+size_t slot_head_len(bool registration)
+{
+    return sizeof(struct head) + (registration ? sizeof(struct map_health) : 0);
+}
+
+void slot_read(bool registration, struct span value, struct slot *ret_slot)
+{
+    struct head head;
+    size_t len = slot_head_len(registration);
+    ASSERT(value.len >= len);
+    memcpy(&head, value.ptr, sizeof(head));
+    ret_slot->facts = (struct map_facts){.version = head.version,
+                                         .hash = head.hash,
+                                         .flags = head.flags & ~FLAG_DIGESTED,
+                                         .pending = head.pending,
+                                         .mark = head.mark};
+    if (registration) {
+        memcpy(&ret_slot->facts.health, value.ptr + sizeof(head), sizeof(struct map_health));
+    }
+    ret_slot->digested = (head.flags & FLAG_DIGESTED) != 0;
+    ret_slot->body = span_of(value.ptr + len, value.len - len);
+}
+
+size_t slot_write_head(bool registration, const struct slot *slot, char head[SLOT_HEAD_MAX])
+{
+    const struct map_facts *facts = &slot->facts;
+    const struct head fixed = {.version = facts->version,
+                               .hash = facts->hash,
+                               .flags = facts->flags | (slot->digested ? FLAG_DIGESTED : 0),
+                               .pending = facts->pending,
+                               .mark = facts->mark};
+    ASSERT((facts->flags & FLAG_DIGESTED) == 0);
+    memcpy(head, &fixed, sizeof(fixed));
+    if (registration) {
+        memcpy(head + sizeof(fixed), &facts->health, sizeof(facts->health));
+    }
+    return slot_head_len(registration);
+}

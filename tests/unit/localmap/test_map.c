@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: Apache-2.0
+// The façade, call by call, as small stories.  The whole against a reference stands in test_map_model.c, under
+// threads in test_map_threads.c.
+#include "localmap/map.h"
+#include "tests/lib/failalloc.h"
+#include "tests/lib/suite.h"
+#include "tests/unit/localmap/maps.h"
+
+#define PAY SPAN_LIT("t\0pay")
+#define PAY1 SPAN_LIT("t\0pay\0a")
+#define NODE1 SPAN_LIT("t\0pay\0a\0node")
+
+static enum put_result put(struct map *map, struct span key, uint64_t counter, const char *body)
+{
+    enum put_result result = PUT_OVER_QUOTA;
+    const struct codec_value value = maps_value(key, counter, body);
+    CHECK_OK(map_put(map, key, &value, 0, (uint32_t)counter, &result));
+    return result;
+}
+
+static enum put_result show(struct map *map, struct span key, const char *body, uint32_t pending)
+{
+    enum put_result result = PUT_OVER_QUOTA;
+    CHECK_OK(map_show(map, key, span_str(body), 0, pending, &result));
+    return result;
+}
+
+static bool shows(const struct map *map, struct span key, const char *body)
+{
+    struct map_copy copy;
+    return map_get(map, key, &copy) && span_eq_str(map_copy_body(&copy), body);
+}
+
+static struct map_facts peek(const struct map *map, struct span key)
+{
+    struct map_facts facts;
+    CHECK(map_peek(map, key, &facts));
+    return facts;
+}
+
+TEST(the_newer_version_is_kept_and_none_goes_back)
+{
+    struct map *map = maps_new();
+    struct map_copy copy;
+    CHECK(!map_get(map, PAY1, &copy));
+    CHECK_EQ(put(map, PAY1, 5, "five"), PUT_NEW);
+    CHECK_EQ(put(map, PAY1, 7, "seven"), PUT_CHANGED);
+    CHECK_EQ(put(map, PAY1, 6, "six"), PUT_STALE);
+    CHECK(shows(map, PAY1, "seven"));
+    CHECK_UEQ(peek(map, PAY1).version.counter, 7);
+    CHECK_UEQ(peek(map, PAY1).mark, 7);
+    CHECK_EQ(put(map, PAY1, 7, "seven"), PUT_SAME);
+    map_free(map);
+}
+
+TEST(of_two_bodies_of_one_version_the_greater_hash_is_kept)
+{
+    for (int turn = 0; turn < 2; turn++) {
+        struct map *map = maps_new();
+        const char *bodies[] = {"one", "two"};
+        struct codec_value values[] = {maps_value(PAY1, 5, "one"), maps_value(PAY1, 5, "two")};
+        const char *winner = bodies[values[0].hash > values[1].hash ? 0 : 1];
+        (void)put(map, PAY1, 5, bodies[turn]);
+        (void)put(map, PAY1, 5, bodies[1 - turn]);
+        CHECK(shows(map, PAY1, winner));
+        map_free(map);
+    }
+}
+
+TEST(the_same_value_moves_the_mark_and_leaves_what_is_shown)
+{
+    struct map *map = maps_new();
+    (void)put(map, PAY1, 5, "base");
+    CHECK_EQ(show(map, PAY1, "base and patch", 1), PUT_CHANGED);
+    const struct codec_value same = maps_value(PAY1, 5, "base");
+    enum put_result result = PUT_STALE;
+    CHECK_OK(map_put(map, PAY1, &same, 0, 99, &result));
+    CHECK_EQ(result, PUT_SAME);
+    CHECK_UEQ(peek(map, PAY1).mark, 99);
+    CHECK_UEQ(peek(map, PAY1).pending, 1);
+    CHECK(shows(map, PAY1, "base and patch"));
+    map_free(map);
+}
+
+TEST(showing_leaves_the_base_and_an_accepted_value_ends_it)
+{
+    struct map *map = maps_new();
+    CHECK_EQ(show(map, PAY1, "wish", 1), PUT_NEW);
+    CHECK(version_is_none(peek(map, PAY1).version));
+    CHECK_EQ(show(map, PAY1, "wish", 1), PUT_SAME);
+    CHECK_EQ(show(map, PAY1, "wish", 2), PUT_CHANGED);
+    CHECK_EQ(put(map, PAY1, 3, "accepted"), PUT_CHANGED);
+    CHECK_UEQ(peek(map, PAY1).pending, 0);
+    CHECK_EQ(show(map, PAY1, "accepted and more", 1), PUT_CHANGED);
+    CHECK_UEQ(peek(map, PAY1).version.counter, 3);
+    CHECK_EQ(put(map, PAY1, 2, "older"), PUT_STALE);
+    CHECK(shows(map, PAY1, "accepted and more"));
+    map_free(map);
+}
+
+TEST(a_conditional_put_wants_exactly_that_version)
+{
+    struct map *map = maps_new();
+    enum put_result result = PUT_NEW;
+    const struct codec_value five = maps_value(PAY1, 5, "five");
+    const struct codec_value nine = maps_value(PAY1, 9, "nine");
+    CHECK_OK(map_put_if(map, PAY1, five.version, &nine, 0, 0, &result));
+    CHECK_EQ(result, PUT_STALE);
+    struct map_copy copy;
+    struct key_bytes key;
+    CHECK(!map_get(map, PAY1, &copy));
+    CHECK_UEQ(map_service_keys(map, PAY, SPAN_NONE, &key, 1), 0); // and no trace of it
+    CHECK_OK(map_put_if(map, PAY1, (struct version){0, 0}, &five, 0, 0, &result));
+    CHECK_EQ(result, PUT_NEW);
+    CHECK_OK(map_put_if(map, PAY1, (struct version){0, 0}, &nine, 0, 0, &result));
+    CHECK_EQ(result, PUT_STALE);
+    CHECK_OK(map_put_if(map, PAY1, five.version, &nine, 0, 0, &result));
+    CHECK_EQ(result, PUT_CHANGED);
+    CHECK_OK(map_put_if(map, PAY1, nine.version, &five, 0, 0, &result));
+    CHECK_EQ(result, PUT_STALE); // as expected, but not newer
+    CHECK(shows(map, PAY1, "nine"));
+    map_free(map);
+}
+
+TEST(what_does_not_fit_is_refused)
+{
+    static const char big[RECORD_LEN_MAX] = {0};
+    struct map *map = maps_new();
+    enum put_result result = PUT_NEW;
+    struct map_copy copy;
+    struct codec_value value = maps_value(PAY1, 1, "x");
+    struct span long_key = span_of(big, KEY_LEN_MAX + 1);
+    CHECK_EQ(map_put(map, long_key, &value, 0, 0, &result), ERR_INVALID);
+    CHECK_EQ(map_put(map, SPAN_NONE, &value, 0, 0, &result), ERR_INVALID);
+    CHECK_EQ(map_show(map, long_key, SPAN_LIT("x"), 0, 0, &result), ERR_INVALID);
+    CHECK(!map_get(map, long_key, &copy) && !map_drop(map, long_key));
+    value.body = span_of(big, CODEC_BODY_MAX + 1);
+    CHECK_EQ(map_put(map, PAY1, &value, 0, 0, &result), ERR_TOO_LARGE);
+    CHECK_EQ(map_show(map, PAY1, value.body, 0, 0, &result), ERR_TOO_LARGE);
+    value.body.len = CODEC_BODY_MAX;
+    CHECK_OK(map_put(map, PAY1, &value, 0, 0, &result));
+    value.version = (struct version){0, 0};
+    CHECK_EQ(map_put(map, PAY1, &value, 0, 0, &result), ERR_INVALID);
+    map_free(map);
+}
+
+TEST(an_option_out_of_range_makes_no_map)
+{
+    static const struct map_options rows[] = {
+        {.shards = 3, .partitions = 16, .changefeed = 64},
+        {.shards = 4, .partitions = 0, .changefeed = 64},
+        {.shards = 4, .partitions = 16, .changefeed = 63},
+    };
+    struct map *map = NULL;
+    for (size_t i = 0; i < 3; i++) {
+        CHECK_EQ(map_new(&rows[i], &map), ERR_INVALID);
+    }
+    map_free(NULL);
+}
+
+// --- health
+
+static const struct map_health degraded = {.health = {.status = STATUS_DEGRADED,
+                                                      .raw_status = STATUS_TIMEOUT,
+                                                      .reason = REASON_GUARDED,
+                                                      .guarded = true},
+                                           .since_ms = 1234,
+                                           .revision = 999};
+
+static void count_wakes(void *arg)
+{
+    (*(int *)arg)++;
+}
+
+TEST(health_stays_until_it_is_set_again_or_the_instance_goes)
+{
+    struct map *map = maps_new();
+    struct map_service service;
+    enum put_result result = PUT_STALE;
+    (void)put(map, PAY1, 1, "one");
+    CHECK_EQ(peek(map, PAY1).health.health.status, STATUS_UNKNOWN);
+    CHECK(map_set_health(map, PAY1, &degraded, true));
+    (void)put(map, PAY1, 2, "two");
+    (void)show(map, PAY1, "two and more", 1);
+    const struct map_facts facts = peek(map, PAY1);
+    CHECK_EQ(facts.health.health.status, STATUS_DEGRADED);
+    CHECK_EQ(facts.health.health.raw_status, STATUS_TIMEOUT);
+    CHECK(facts.health.health.guarded && facts.health.since_ms == 1234);
+    CHECK_UEQ(facts.health.revision, map_index(map));
+    CHECK(map_service_get(map, PAY, &service));
+    CHECK(service.guarded == 1 && service.by_status[STATUS_DEGRADED] == 1);
+    CHECK_OK(map_show(map, PAY1, SPAN_LIT("gone"), MAP_TOMBSTONE, 1, &result));
+    CHECK_EQ(peek(map, PAY1).health.health.status, STATUS_UNKNOWN);
+    CHECK(!map_set_health(map, PAY1, &degraded, true)); // a tombstone has none
+    CHECK(!map_service_get(map, PAY, &service));
+    (void)put(map, PAY1, 3, "three");
+    CHECK_EQ(peek(map, PAY1).health.health.status, STATUS_UNKNOWN);
+    CHECK(map_service_get(map, PAY, &service));
+    CHECK(service.guarded == 0 && service.by_status[STATUS_UNKNOWN] == 1);
+    map_free(map);
+}
+
+TEST(only_an_instance_that_is_held_takes_health)
+{
+    struct map *map = maps_new();
+    uint64_t before = map_index(map);
+    (void)put(map, PAY, 1, "policy");
+    (void)put(map, NODE1, 1, "observation");
+    CHECK(!map_set_health(map, PAY, &degraded, true));
+    CHECK(!map_set_health(map, NODE1, &degraded, true));
+    CHECK(!map_set_health(map, PAY1, &degraded, true));
+    CHECK_UEQ(map_index(map), before);
+    map_free(map);
+}
+
+TEST(a_change_is_announced_with_its_index_and_wakes_once)
+{
+    struct map *map = maps_new();
+    struct map_service service;
+    struct map_change change;
+    int wakes = 0;
+    map_on_change(map, count_wakes, &wakes);
+    uint64_t start = map_index(map);
+    (void)put(map, PAY1, 1, "one");
+    CHECK_EQ(map_feed_next(map, start, &change), FEED_EMPTY); // health.c has not spoken yet
+    CHECK(map_set_health(map, PAY1, &degraded, false));
+    CHECK_EQ(wakes, 0);
+    CHECK_UEQ(peek(map, PAY1).health.revision, 0);
+    CHECK(map_set_health(map, PAY1, &degraded, true));
+    CHECK_EQ(wakes, 1);
+    CHECK_EQ(map_feed_next(map, start, &change), FEED_OK);
+    CHECK(span_eq(key_span(&change.key), PAY1));
+    CHECK_UEQ(peek(map, PAY1).health.revision, change.index);
+    CHECK(map_set_health(map, PAY1, &degraded, false)); // keeps the revision that was told
+    CHECK_UEQ(peek(map, PAY1).health.revision, change.index);
+    CHECK_UEQ(map_announce(map, PAY), change.index + 1);
+    CHECK_EQ(wakes, 2);
+    CHECK(map_service_get(map, PAY, &service));
+    CHECK_UEQ(service.revision, change.index + 1);
+    map_free(map);
+}
+
+// --- the rest
+
+TEST(a_mark_is_set_beside_everything_else)
+{
+    struct map *map = maps_new();
+    CHECK(!map_set_mark(map, PAY1, 5));
+    (void)put(map, PAY1, 1, "one");
+    CHECK(map_set_health(map, PAY1, &degraded, true));
+    CHECK(map_set_mark(map, PAY1, 5));
+    CHECK_UEQ(peek(map, PAY1).mark, 5);
+    CHECK_EQ(peek(map, PAY1).health.health.status, STATUS_DEGRADED);
+    CHECK(shows(map, PAY1, "one"));
+    map_free(map);
+}
+
+TEST(a_record_is_read_or_put_in_one_step)
+{
+    struct map *map = maps_new();
+    struct map_copy copy;
+    bool was_held = true;
+    const struct codec_value one = maps_value(PAY1, 1, "one");
+    const struct codec_value two = maps_value(PAY1, 2, "two");
+    CHECK_OK(map_get_or_put(map, PAY1, &one, 0, &copy, &was_held));
+    CHECK(!was_held && span_eq_str(map_copy_body(&copy), "one"));
+    CHECK_UEQ(copy.facts.version.counter, 1);
+    CHECK_OK(map_get_or_put(map, PAY1, &two, 0, &copy, &was_held));
+    CHECK(was_held && span_eq_str(map_copy_body(&copy), "one"));
+    CHECK(shows(map, PAY1, "one"));
+    map_free(map);
+}
+
+TEST(many_are_read_as_each_alone)
+{
+    struct map *map = maps_new();
+    static struct map_copy copies[3];
+    const struct span keys[] = {PAY1, SPAN_LIT("t\0pay\0nobody"), PAY};
+    bool found[3];
+    (void)put(map, PAY1, 1, "one");
+    (void)put(map, PAY, 1, "policy");
+    map_get_many(map, keys, 3, copies, found);
+    CHECK(found[0] && !found[1] && found[2]);
+    CHECK(span_eq_str(map_copy_body(&copies[0]), "one"));
+    CHECK(span_eq_str(map_copy_body(&copies[2]), "policy"));
+    map_free(map);
+}
+
+TEST(only_accepted_records_of_the_mesh_are_in_the_digest)
+{
+    struct map *map = maps_new();
+    const uint32_t p = key_partition(PAY, MAPS_PARTITIONS);
+    enum put_result result = PUT_STALE;
+    struct codec_value value = maps_value(PAY1, 1, "one");
+    (void)show(map, PAY1, "wish", 1);
+    CHECK_UEQ(map_digest(map, p).count, 0);
+    (void)put(map, PAY1, 1, "one");
+    CHECK_UEQ(map_digest(map, p).count, 1);
+    CHECK_UEQ(map_digest(map, p).sum, value.hash);
+    (void)show(map, PAY1, "one and more", 1); // what is shown does not count, the base does
+    CHECK_UEQ(map_digest(map, p).sum, value.hash);
+    value = maps_value(PAY1, 2, "local");
+    CHECK_OK(map_put(map, PAY1, &value, MAP_LOCAL, 0, &result));
+    CHECK_UEQ(map_digest(map, p).count, 0);
+    CHECK_UEQ(map_digest(map, p).sum, 0);
+    value = maps_value(PAY1, 3, "of a newer release");
+    CHECK_OK(map_put(map, PAY1, &value, MAP_OPAQUE, 0, &result));
+    CHECK_UEQ(map_digest(map, p).sum, value.hash);
+    CHECK(map_drop(map, PAY1) && !map_drop(map, PAY1));
+    CHECK_UEQ(map_digest(map, p).count, 0);
+    map_free(map);
+}
+
+static bool count_one(void *arg, struct span key, const struct map_copy *copy)
+{
+    size_t *left = arg;
+    (void)key;
+    (void)copy;
+    return --*left > 0;
+}
+
+TEST(a_scan_stops_when_it_is_told)
+{
+    struct map *map = maps_new();
+    (void)put(map, PAY1, 1, "one");
+    (void)put(map, PAY, 1, "policy");
+    (void)put(map, NODE1, 1, "observation");
+    size_t left = 2;
+    map_scan(map, count_one, &left);
+    CHECK_UEQ(left, 0);
+    left = 2;
+    map_scan_partition(map, key_partition(PAY, MAPS_PARTITIONS), count_one, &left);
+    CHECK_UEQ(left, 0);
+    map_free(map);
+}
+
+static bool walk(void *arg)
+{
+    struct map *map = NULL;
+    bool ok = map_new(&maps_options, &map) == ERR_OK;
+    (void)arg;
+    for (uint64_t i = 1; ok && i < 20; i++) {
+        enum put_result result = PUT_STALE;
+        const struct codec_value value = maps_value(PAY1, i, "value");
+        ok = map_put(map, i % 2 == 0 ? PAY1 : NODE1, &value, 0, 0, &result) == ERR_OK &&
+             map_show(map, PAY, SPAN_LIT("a wish that is longer than before"), 0, (uint32_t)i,
+                      &result) == ERR_OK;
+        (void)map_set_health(map, PAY1, &degraded, true);
+    }
+    map_free(map);
+    return ok;
+}
+
+TEST(every_allocation_may_fail)
+{
+    CHECK_INT(failalloc_each(walk, NULL), gt, 20);
+}
+
+TEST(a_failed_put_leaves_no_trace)
+{
+    struct map *map = maps_new();
+    const struct codec_value value = maps_value(PAY1, 1, "one");
+    enum put_result result = PUT_STALE;
+    size_t failures = 0;
+    for (size_t nth = 1;; nth++) {
+        struct key_bytes key;
+        struct map_copy copy;
+        struct map_counts counts;
+        failalloc_arm(nth);
+        enum err err = map_put(map, PAY1, &value, MAP_TOMBSTONE, 0, &result);
+        if (!failalloc_disarm()) {
+            CHECK_OK(err);
+            break;
+        }
+        failures++;
+        CHECK_EQ(err, ERR_NOMEM);
+        map_counts(map, &counts);
+        CHECK(counts.records == 0 && counts.tombstones == 0);
+        CHECK(!map_get(map, PAY1, &copy));
+        CHECK_UEQ(map_service_keys(map, PAY, SPAN_NONE, &key, 1), 0);
+        CHECK_UEQ(map_digest(map, key_partition(PAY, MAPS_PARTITIONS)).count, 0);
+    }
+    CHECK_INT(failures, ge, 5);
+    map_free(map);
+}
+
+SUITE("localmap/map", T(the_newer_version_is_kept_and_none_goes_back),
+      T(of_two_bodies_of_one_version_the_greater_hash_is_kept),
+      T(the_same_value_moves_the_mark_and_leaves_what_is_shown),
+      T(showing_leaves_the_base_and_an_accepted_value_ends_it),
+      T(a_conditional_put_wants_exactly_that_version), T(what_does_not_fit_is_refused),
+      T(an_option_out_of_range_makes_no_map),
+      T(health_stays_until_it_is_set_again_or_the_instance_goes),
+      T(only_an_instance_that_is_held_takes_health),
+      T(a_change_is_announced_with_its_index_and_wakes_once),
+      T(a_mark_is_set_beside_everything_else), T(a_record_is_read_or_put_in_one_step),
+      T(many_are_read_as_each_alone), T(only_accepted_records_of_the_mesh_are_in_the_digest),
+      T(a_scan_stops_when_it_is_told), T(every_allocation_may_fail),
+      T(a_failed_put_leaves_no_trace));
