@@ -146,6 +146,13 @@ void handle_instance_delete(struct api *api, const struct request *request,
     }
 }
 
+static bool service_exists(const struct api *api, const struct key_bytes *key)
+{
+    struct map_service service;
+    return map_service_get(api->backend->map, key_span(key), &service) ||
+           api->backend->has_service(api->backend->daemon, key_span(key));
+}
+
 void handle_service_delete(struct api *api, const struct request *request,
                            struct response *response)
 {
@@ -156,6 +163,10 @@ void handle_service_delete(struct api *api, const struct request *request,
         return;
     }
     key_policy(request->tenant, request->service, &key);
+    if (!service_exists(api, &key)) {
+        problem_fill(response, PROBLEM_NOT_FOUND, "there is no such service");
+        return;
+    }
     const struct write_order order = {.key = &key, .patch = &patch, .shown = &key};
     write_submit(api, request, &order, response);
 }

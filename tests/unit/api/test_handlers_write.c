@@ -388,6 +388,22 @@ TEST(a_refused_request_reaches_no_backend)
 }
 END_TEST
 
+TEST(a_service_that_was_deleted_is_not_found)
+{
+    static const unsigned wanted[] = {204, 404};
+    struct fake *fake = rows_fake();
+    for (size_t i = 0; i < 2; i++) {
+        const struct fake_request ask = {.method = "DELETE", .target = "/v1/services/pay"};
+        struct fake_answer answer;
+        fake_ask(fake, &ask, &answer);
+        CHECK_UEQ(answer.status, wanted[i]);
+        CHECK_UEQ(fake->submits, 1);
+        fake_answer_free(&answer);
+    }
+    fake_free(fake);
+}
+END_TEST
+
 TEST(conditions_and_acknowledgement_reach_the_backend)
 {
     static const struct {
@@ -453,5 +469,6 @@ SUITE("api/handlers_write", T(a_put_registers_and_replaces), T(a_wrong_field_is_
       T(deletes_answer_204_or_404), T(a_condition_decides_whether_a_write_is_done),
       T(an_override_has_one_end), T(a_report_is_an_external_observation),
       T(a_query_of_a_write_is_strict), T(each_outcome_of_the_backend_has_its_answer),
-      T(a_refused_request_reaches_no_backend), T(conditions_and_acknowledgement_reach_the_backend),
+      T(a_refused_request_reaches_no_backend), T(a_service_that_was_deleted_is_not_found),
+      T(conditions_and_acknowledgement_reach_the_backend),
       T(a_write_that_is_still_on_its_way_is_answered_202));
