@@ -4,7 +4,7 @@
 //     table of backends --rig_new--> server --rig_client--> clients --rig_wait--> seen events, copied
 //
 // The memory backend runs in virtual time; Redis runs as a private process and is waited for on a loop.
-// A wait that takes longer than RIG_WAIT_MS fails the test.  One thread.
+// A wait that takes longer than eight seconds fails the test.  One thread.
 #pragma once
 
 #include "stream/stream.h"
@@ -63,8 +63,12 @@ struct rig {
     int64_t now_us;
     struct loop *loop;
     struct redis_server redis;
+    // To be set before rig_open, which keeps them; zero: the defaults.
     const char *const *redis_args;
     int64_t reply_timeout_ms;
+    // To be set before a client is made; NULL: the private server's socket, nobody, nothing.
+    const char *url, *user, *password_file;
+    bool allow_eviction;
 };
 
 void rig_open(struct rig *rig, const struct rig_backend *backend);

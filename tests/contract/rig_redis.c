@@ -23,7 +23,10 @@ static enum err redis_client(struct rig *rig, stream_event_fn on_event, void *ar
                              struct stream **ret)
 {
     const struct redis_options options = {.loop = rig->loop,
-                                          .url = rig->redis.url,
+                                          .url = rig->url != NULL ? rig->url : rig->redis.url,
+                                          .user = rig->user,
+                                          .password_file = rig->password_file,
+                                          .allow_eviction = rig->allow_eviction,
                                           .prefix = "mp",
                                           .node = "node a",
                                           .partitions = RIG_PARTITIONS,
