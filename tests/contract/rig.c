@@ -194,8 +194,8 @@ struct rig_seen *rig_wait(struct rig_client *client, enum stream_event_type type
     struct mono start = clock_mono();
     struct rig_seen *seen = NULL;
     while ((seen = take(client, type)) == NULL) {
-        ck_assert_msg(mono_ms_between(start, clock_mono()) < WAIT_MS,
-                      "%s: no event of type %d", client->rig->backend->name, (int)type);
+        ck_assert_msg(mono_ms_between(start, clock_mono()) < WAIT_MS, "%s: no event of type %d",
+                      client->rig->backend->name, (int)type);
         client->rig->backend->pump(client->rig);
     }
     return seen;

@@ -67,7 +67,8 @@ static void redis_lose_last(struct rig *rig, uint32_t partition)
     char command[160];
     snprintf(command, sizeof(command),
              "EVAL \"local l = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1) "
-             "return redis.call('XDEL', KEYS[1], l[1][1])\" 1 {mp:%u}e", partition);
+             "return redis.call('XDEL', KEYS[1], l[1][1])\" 1 {mp:%u}e",
+             partition);
     run(rig, command);
 }
 

@@ -125,15 +125,14 @@ TEST(what_other_threads_post_all_runs_here)
 
 static void *ask_owner(void *arg)
 {
-    const struct loop *loop = arg;
-    return loop_is_current(loop) ? "yes" : NULL;
+    return loop_is_current(arg) ? arg : NULL;
 }
 
 static void look_from_outside(void *arg)
 {
     struct posters *posters = arg;
     pthread_t thread;
-    void *answer = "unset";
+    void *answer = posters;
     CHECK(loop_is_current(posters->loop));
     CHECK_EQ(pthread_create(&thread, NULL, ask_owner, posters->loop), 0);
     CHECK_EQ(pthread_join(thread, &answer), 0);

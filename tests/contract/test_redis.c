@@ -183,7 +183,8 @@ TEST(a_server_that_stands_still_is_given_up_at_the_deadline)
     stream_meta(a->stream, 0);
     expect_down(a, STREAM_RETRY, "deadline");
     CHECK(mono_ms_between(start, clock_mono()) < 3000);
-    expect_down(a, STREAM_RETRY, ""); // a stopped server still accepts connections: the greeting has a deadline
+    expect_down(a, STREAM_RETRY,
+                ""); // a stopped server still accepts connections: the greeting has a deadline
     redis_server_resume(&rig.redis);
     rig_skip(a, STREAM_EV_UP);
     CHECK(rig_meta(a, 0).exists);
@@ -464,7 +465,8 @@ TEST(a_new_subscription_does_not_wait_for_a_blocked_read)
 END_TEST
 
 SUITE("contract/redis", T(a_mistyped_key_is_reported_and_harms_no_other_partition),
-      T(malformed_meta_fields_are_reported_as_mistyped), T(an_oversized_record_is_cut_and_its_entry_kept),
+      T(malformed_meta_fields_are_reported_as_mistyped),
+      T(an_oversized_record_is_cut_and_its_entry_kept),
       T(a_killed_server_is_found_again_after_its_restart),
       T(a_server_that_stands_still_is_given_up_at_the_deadline),
       T(a_full_server_refuses_puts_but_answers_everything_else),

@@ -6,7 +6,6 @@
 
 #include <stdio.h>
 
-
 static const struct rig_backend *const backends[] = {&rig_memory, &rig_redis};
 
 // Runs `row` over each backend, with a fresh server and two started clients.
@@ -97,10 +96,12 @@ static const struct put_case put_cases[] = {
     {3, 3, 2, 0, STREAM_PUT_CONFLICT}, // not greater
     {3, 2, 4, 0, STREAM_PUT_CONFLICT},
     {3, 0, 4, 0, STREAM_PUT_CONFLICT},
-    {255, 255, 256, 0, STREAM_PUT_ACCEPTED}, // bytes are compared as numbers, not in the locale's order
+    {255, 255, 256, 0,
+     STREAM_PUT_ACCEPTED}, // bytes are compared as numbers, not in the locale's order
     {127, 127, 128, 0, STREAM_PUT_ACCEPTED},
     {UINT64_C(1) << 32, UINT64_C(1) << 32, (UINT64_C(1) << 32) + 1, 0, STREAM_PUT_ACCEPTED},
-    {(UINT64_C(1) << 53) - 2, (UINT64_C(1) << 53) - 2, (UINT64_C(1) << 53) - 1, 0, STREAM_PUT_ACCEPTED},
+    {(UINT64_C(1) << 53) - 2, (UINT64_C(1) << 53) - 2, (UINT64_C(1) << 53) - 1, 0,
+     STREAM_PUT_ACCEPTED},
     {1, 1, UINT64_C(1) << 53, 0, STREAM_PUT_CONFLICT}, // the server counts in doubles
 };
 
@@ -523,9 +524,11 @@ SUITE("contract/stream", T(the_first_creator_of_a_partition_wins),
       T(a_put_is_accepted_only_over_what_it_expects_and_with_a_greater_version),
       T(the_accepted_records_of_a_put_are_one_entry),
       T(a_subscription_gives_every_entry_in_the_order_of_the_log),
-      T(a_subscription_moves_and_ends_at_once), T(a_trimmed_or_lost_entry_is_passed_over_in_silence),
+      T(a_subscription_moves_and_ends_at_once),
+      T(a_trimmed_or_lost_entry_is_passed_over_in_silence),
       T(a_probe_finds_exactly_one_entry_or_none),
-      T(a_scan_misses_nothing_that_stood_there_all_the_time), T(a_scan_of_nothing_is_complete_at_once),
+      T(a_scan_misses_nothing_that_stood_there_all_the_time),
+      T(a_scan_of_nothing_is_complete_at_once),
       T(a_strangers_entry_is_marked_and_the_reader_goes_on),
       T(what_is_too_short_for_a_record_counts_as_absent),
       T(a_silent_node_lapses_until_it_is_forgotten_and_a_gap_of_all_gives_grace),
