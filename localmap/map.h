@@ -74,7 +74,8 @@ void map_free(struct map *map);
 
 // Merges an accepted value: newer by (version, hash) -> stored, shown, `pending` = 0.  `flags` are
 // those of the body (MAP_OPAQUE, MAP_TOMBSTONE, MAP_LOCAL); `mark` is stored along (also on PUT_SAME).
-// ERR_NOMEM: nothing changed.
+// ERR_NOMEM, ERR_INVALID (an empty key, one over KEY_LEN_MAX, or version none), ERR_TOO_LARGE (body):
+// nothing changed.
 enum err map_put(struct map *map, struct span key, const struct codec_value *value, uint32_t flags,
                  uint32_t mark, enum put_result *ret_result) MUST_USE;
 

@@ -7,9 +7,9 @@
 #include "localmap/model/version.h"
 
 enum merge_result {
-    MERGE_NEWER,       // take the other
-    MERGE_SAME,        // identical
-    MERGE_OLDER,       // keep what is held
+    MERGE_NEWER,              // take the other
+    MERGE_SAME,               // identical
+    MERGE_OLDER,              // keep what is held
     MERGE_EQUIVOCATION_NEWER, // one version, two bodies: take the other (greater hash)
     MERGE_EQUIVOCATION_OLDER  // one version, two bodies: keep
 };

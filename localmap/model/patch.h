@@ -31,7 +31,7 @@ enum patch_field {
     PATCH_LEASE = 1 << 7,
     PATCH_OWNER = 1 << 8,
     PATCH_SOURCE = 1 << 9,
-    PATCH_LABELS = 1 << 10,       // labels to set stand in `record`; names to remove in `labels_removed`
+    PATCH_LABELS = 1 << 10, // labels to set stand in `record`; names to remove in `labels_removed`
     PATCH_LABELS_CLEAR = 1 << 11, // remove all labels first
     // node
     PATCH_UP = 1 << 0,
@@ -60,7 +60,8 @@ enum patch_result patch_apply(const struct patch *patch, const struct record *ba
                               struct record *ret_record);
 
 // `ret_patch` = first `a`, then `b`; borrows from both.  ERR_TOO_LARGE: more than RECORD_LABELS_MAX labels.
-enum err patch_compose(const struct patch *a, const struct patch *b, struct patch *ret_patch) MUST_USE;
+enum err patch_compose(const struct patch *a, const struct patch *b,
+                       struct patch *ret_patch) MUST_USE;
 
 // Bytes and back: patches travel between threads and wait in the outbox encoded.  Not a wire format.
 size_t patch_write(const struct patch *patch, char *buf, size_t cap);

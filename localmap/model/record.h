@@ -11,13 +11,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define RECORD_LEN_MAX 4096     // encoded: version, hash and body
+#define RECORD_LEN_MAX 4096 // encoded: version, hash and body
 #define RECORD_LABELS_MAX 32
 #define RECORD_LABEL_NAME_MAX 63
 #define RECORD_LABEL_VALUE_MAX 255
 #define RECORD_LABELS_LEN_MAX 2048
 #define RECORD_TEXT_MAX 128
-#define RECORD_UNKNOWN_MAX 16   // runs of unknown fields that one record can carry
+#define RECORD_UNKNOWN_MAX 16 // runs of unknown fields that one record can carry
 
 enum status {
 #define STATUS(name, number) STATUS_##name = number,
@@ -38,7 +38,7 @@ enum source { SOURCE_API, SOURCE_CONFIG, SOURCE_KUBERNETES, SOURCE_COUNT };
 enum scope { SCOPE_MESH, SCOPE_LOCAL };
 enum check_type { CHECK_NONE, CHECK_HTTP, CHECK_HTTPS, CHECK_TCP, CHECK_GRPC, CHECK_TYPE_COUNT };
 
-#define OBSERVERS_LOCAL 0      // only instances with an address of this host
+#define OBSERVERS_LOCAL 0 // only instances with an address of this host
 #define OBSERVERS_ALL UINT32_MAX
 
 struct label {

@@ -10,10 +10,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define VERSION_LEN 16                          // on the wire: counter, writer, both big-endian
+#define VERSION_LEN 16 // on the wire: counter, writer, both big-endian
 #define VERSION_COUNTER_MAX ((UINT64_C(1) << 53) - 1)
-#define VERSION_TEXT_LEN 40                     // "<counter>-<16 hex>" and a NUL
-#define VERSION_DELETE_STEP 65536               // by how much a tombstone raises the counter
+#define VERSION_TEXT_LEN 40       // "<counter>-<16 hex>" and a NUL
+#define VERSION_DELETE_STEP 65536 // by how much a tombstone raises the counter
 
 struct version {
     uint64_t counter;

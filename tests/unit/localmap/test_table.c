@@ -175,9 +175,8 @@ static void check_all(const struct table *table, const struct reference *referen
     struct table_cursor cursor = {0};
     struct read read;
     while (table_next(table, &cursor, look, &read)) {
-        size_t number = (size_t)strtoul(cursor.key + 4, NULL, 10);
         cursor.key[cursor.key_len] = '\0';
-        number = (size_t)strtoul(cursor.key + 4, NULL, 10);
+        size_t number = (size_t)strtoul(cursor.key + 4, NULL, 10);
         CHECK(number < KEYS && reference->there[number]);
         CHECK(span_eq(span_of(read.value, read.len),
                       span_of(reference->value[number], reference->len[number])));
