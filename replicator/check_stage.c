@@ -11,15 +11,14 @@
 #include "replicator/driver.h"
 #include "replicator/seed.h"
 
-static void on_judged(void *arg, struct span registration_key, enum status status,
-                      enum reason reason, struct span text, uint64_t latency_us)
+static void on_judged(void *arg, const struct check_judgement *judgement)
 {
     struct daemon *daemon = arg;
-    const struct core_judged judged = {.key = registration_key,
-                                       .status = status,
-                                       .reason = reason,
-                                       .text = text,
-                                       .latency_us = latency_us};
+    const struct core_judged judged = {.key = judgement->registration_key,
+                                       .status = judgement->status,
+                                       .reason = judgement->reason,
+                                       .text = judgement->text,
+                                       .latency_us = judgement->latency_us};
     driver_judged(daemon->driver, &judged);
 }
 

@@ -13,10 +13,18 @@
 #include "base/time.h"
 #include "localmap/model/record.h"
 
-// What came of one judgement.  Called after every probe whose judged status is settled (also when it did
-// not change: core compares with the record it holds and publishes only a difference).
-typedef void (*check_judged_fn)(void *arg, struct span registration_key, enum status status,
-                                enum reason reason, struct span text, uint64_t latency_us);
+// What came of one judgement; borrowed until the callback returns.
+struct check_judgement {
+    struct span registration_key;
+    enum status status;
+    enum reason reason;
+    struct span text;
+    uint64_t latency_us;
+};
+
+// Called after every probe whose judged status is settled (also when it did not change: core compares with
+// the record it holds and publishes only a difference).
+typedef void (*check_judged_fn)(void *arg, const struct check_judgement *judgement);
 
 struct check_limits {         // check.* of the configuration
     uint32_t concurrency;     // probes in flight on this node

@@ -345,8 +345,12 @@ static void tell(struct target *target, enum status status, const struct probe_r
     key.len = (uint16_t)target->node.key.len;
     memcpy(key.ptr, target->node.key.ptr, target->node.key.len);
     (void)append(text, cut);
-    checker->on_judged(checker->arg, key_span(&key), status, result->reason, span_of(text, cut.len),
-                       result->latency_us);
+    const struct check_judgement judgement = {.registration_key = key_span(&key),
+                                              .status = status,
+                                              .reason = result->reason,
+                                              .text = span_of(text, cut.len),
+                                              .latency_us = result->latency_us};
+    checker->on_judged(checker->arg, &judgement);
 }
 
 static bool is_timeout(enum reason reason)

@@ -96,13 +96,13 @@ struct world {
     char said[256];
 };
 
-static void on_judged(void *arg, struct span key, enum status status, enum reason reason,
-                      struct span text, uint64_t latency_us)
+static void on_judged(void *arg, const struct check_judgement *judgement)
 {
     struct world *world = arg;
-    (void)latency_us;
-    (void)snprintf(world->said, sizeof(world->said), "%.*s %s %s %.*s", (int)key.len, key.ptr,
-                   status_name(status), reason_word(reason), (int)text.len, text.ptr);
+    (void)snprintf(world->said, sizeof(world->said), "%.*s %s %s %.*s",
+                   (int)judgement->registration_key.len, judgement->registration_key.ptr,
+                   status_name(judgement->status), reason_word(judgement->reason),
+                   (int)judgement->text.len, judgement->text.ptr);
     world->judged++;
 }
 

@@ -56,14 +56,14 @@ static void cancel(void *arg, struct target *target)
     target_set_probe(target, NULL);
 }
 
-static void on_judged(void *arg, struct span key, enum status status, enum reason reason,
-                      struct span text, uint64_t latency_us)
+static void on_judged(void *arg, const struct check_judgement *judgement)
 {
     struct world *world = arg;
     size_t len = strlen(world->said);
     (void)snprintf(world->said + len, sizeof(world->said) - len, "%.*s %s %s %.*s %d\n",
-                   (int)key.len, key.ptr, status_name(status), reason_word(reason), (int)text.len,
-                   text.ptr, (int)latency_us);
+                   (int)judgement->registration_key.len, judgement->registration_key.ptr,
+                   status_name(judgement->status), reason_word(judgement->reason),
+                   (int)judgement->text.len, judgement->text.ptr, (int)judgement->latency_us);
     if (world->remove.len > 0) {
         targets_remove(world->targets, world->remove);
     }
@@ -90,12 +90,13 @@ static void world_init(struct world *world)
     CHECK_OK(world_open(world, 32));
 }
 
-static enum err set(struct world *world, const char *key, const char *address, uint32_t port,
-                    const struct check_policy *check)
+static enum err set(struct world *world, const char *key, const struct checker_target *terms)
 {
-    const struct checker_target target = {span_str(address), port, check};
-    return targets_set(world->targets, span_str(key), &target, world->now);
+    return targets_set(world->targets, span_str(key), terms, world->now);
 }
+
+#define SET(world, key, ip, port, check)                                                           \
+    set(world, key, &(const struct checker_target){span_str(ip), port, check})
 
 // Moves the time until something begins, at most `ms`.  The target that began last, or NULL.
 static struct target *begins_within(struct world *world, int64_t ms)
@@ -155,7 +156,7 @@ TEST(only_settled_judgements_are_told)
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct world world;
         world_init(&world);
-        CHECK_OK(set(&world, "k", "127.0.0.1", 80, &tcp));
+        CHECK_OK(SET(&world, "k", "127.0.0.1", 80, &tcp));
         for (size_t j = 0; rows[i].reasons[j] != REASON_NONE; j++) {
             next(&world, rows[i].reasons[j]);
         }
@@ -168,7 +169,7 @@ TEST(another_reason_is_taken_over_after_fall_in_a_row)
 {
     struct world world;
     world_init(&world);
-    CHECK_OK(set(&world, "k", "127.0.0.1", 80, &tcp));
+    CHECK_OK(SET(&world, "k", "127.0.0.1", 80, &tcp));
     const enum reason reasons[] = {R, R, R, T_, R, T_, T_, S, T_, T_, T_};
     for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
         next(&world, reasons[i]);
@@ -185,7 +186,7 @@ TEST(what_failed_here_says_nothing_about_the_target)
 {
     struct world world;
     world_init(&world);
-    CHECK_OK(set(&world, "k", "127.0.0.1", 80, &tcp));
+    CHECK_OK(SET(&world, "k", "127.0.0.1", 80, &tcp));
     for (int i = 0; i < 10; i++) {
         next(&world, N);
     }
@@ -216,7 +217,7 @@ TEST(a_late_loop_condemns_nobody)
         struct check_policy check = tcp;
         check.fall = 1;
         world_init(&world);
-        CHECK_OK(set(&world, "k", "127.0.0.1", 80, &check));
+        CHECK_OK(SET(&world, "k", "127.0.0.1", 80, &check));
         struct target *target = begins_within(&world, 1000);
         CHECK(target != NULL);
         world.now = mono_add_ms(world.now, rows[i].after_ms);
@@ -234,20 +235,20 @@ TEST(new_terms_keep_the_judgement_of_the_same_target)
     struct world world;
     world_init(&world);
     struct check_policy check = tcp;
-    CHECK_OK(set(&world, "k", "127.0.0.1", 80, &check));
+    CHECK_OK(SET(&world, "k", "127.0.0.1", 80, &check));
     for (int i = 0; i < 3; i++) {
         next(&world, R);
     }
     world.said[0] = '\0';
     check.fall = 1;
     check.timeout_ms = 100;
-    CHECK_OK(set(&world, "k", "127.0.0.1", 80, &check));
+    CHECK_OK(SET(&world, "k", "127.0.0.1", 80, &check));
     next(&world, P); // needs two
     CHECK_STR(world.said, "");
     next(&world, P);
     CHECK_STR(world.said, "k HEALTHY CheckPassed  7\n");
     world.said[0] = '\0';
-    CHECK_OK(set(&world, "k", "127.0.0.1", 81, &check)); // another target: anew
+    CHECK_OK(SET(&world, "k", "127.0.0.1", 81, &check)); // another target: anew
     check.rise = 5;
     next(&world, P);
     CHECK_STR(world.said, "k HEALTHY CheckPassed  7\n");
@@ -258,13 +259,13 @@ TEST(equal_terms_do_not_disturb_a_probe_under_way)
 {
     struct world world;
     world_init(&world);
-    CHECK_OK(set(&world, "k", "127.0.0.1", 80, &tcp));
+    CHECK_OK(SET(&world, "k", "127.0.0.1", 80, &tcp));
     struct target *target = begins_within(&world, 1000);
-    CHECK_OK(set(&world, "k", "127.0.0.1", 80, &tcp));
+    CHECK_OK(SET(&world, "k", "127.0.0.1", 80, &tcp));
     CHECK_EQ(world.cancelled, 0);
     answer(&world, target, P);
     CHECK(begins_within(&world, 1000) == target);
-    CHECK_OK(set(&world, "k", "127.0.0.2", 80, &tcp));
+    CHECK_OK(SET(&world, "k", "127.0.0.2", 80, &tcp));
     CHECK_EQ(world.cancelled, 1);
     targets_free(world.targets);
 }
@@ -281,7 +282,7 @@ TEST(the_policy_decides_where_and_how_often)
                                        .timeout_ms = 0,
                                        .rise = 1,
                                        .fall = 1};
-    CHECK_OK(set(&world, "k", "::1", 80, &check));
+    CHECK_OK(SET(&world, "k", "::1", 80, &check));
     struct target *target = begins_within(&world, 500);
     CHECK(target != NULL);
     CHECK_STR(world.last_path, "/healthz?x pay.example");
@@ -309,7 +310,7 @@ TEST(what_cannot_be_probed_is_no_target)
                 {CHECK_HTTP, "127.0.0.1", 0, 0},  {CHECK_HTTP, "127.0.0.1", 65536, 0}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         check.type = rows[i].type;
-        CHECK_OK(set(&world, "k", rows[i].address, rows[i].port, &check));
+        CHECK_OK(SET(&world, "k", rows[i].address, rows[i].port, &check));
         targets_counts(world.targets, &counts);
         ck_assert_msg(counts.targets == rows[i].targets, "row %zu", i);
     }
@@ -320,13 +321,13 @@ TEST(a_refused_target_is_unknown_and_never_probed)
 {
     struct world world;
     world_init(&world);
-    CHECK_OK(set(&world, "k", "169.254.169.254", 80, &tcp));
+    CHECK_OK(SET(&world, "k", "169.254.169.254", 80, &tcp));
     CHECK(begins_within(&world, 999) == NULL);
     CHECK_STR(world.said, "k UNKNOWN TargetRefused  0\n");
     targets_remove(world.targets, SPAN_LIT("k"));
     world.said[0] = '\0';
     // one that becomes refused because a listener was bound there, with a probe under way
-    CHECK_OK(set(&world, "k", "127.0.0.1", 9810, &tcp));
+    CHECK_OK(SET(&world, "k", "127.0.0.1", 9810, &tcp));
     struct target *target = begins_within(&world, 1000);
     const struct check_refused listener = {SPAN_LIT("127.0.0.1"), 9810};
     CHECK_OK(targets_refuse(world.targets, &listener));
@@ -342,14 +343,14 @@ TEST(a_target_may_be_removed_by_its_own_judgement)
     struct world world;
     world_init(&world);
     world.remove = SPAN_LIT("k");
-    CHECK_OK(set(&world, "k", "127.0.0.1", 80, &tcp));
+    CHECK_OK(SET(&world, "k", "127.0.0.1", 80, &tcp));
     next(&world, P);
     struct checker_counts counts;
     targets_counts(world.targets, &counts);
     CHECK_EQ(counts.targets, 0);
     CHECK_EQ(counts.in_flight, 0);
     CHECK_EQ(world.cancelled, 0);
-    CHECK_OK(set(&world, "k", "169.254.0.1", 80, &tcp));
+    CHECK_OK(SET(&world, "k", "169.254.0.1", 80, &tcp));
     CHECK(begins_within(&world, 1000) == NULL);
     targets_counts(world.targets, &counts);
     CHECK_EQ(counts.targets, 0);
@@ -360,8 +361,8 @@ TEST(a_removed_target_is_cancelled_and_frees_its_place)
 {
     struct world world;
     CHECK_OK(world_open(&world, 1));
-    CHECK_OK(set(&world, "a", "127.0.0.1", 80, &tcp));
-    CHECK_OK(set(&world, "b", "127.0.0.1", 80, &tcp)); // the same peer
+    CHECK_OK(SET(&world, "a", "127.0.0.1", 80, &tcp));
+    CHECK_OK(SET(&world, "b", "127.0.0.1", 80, &tcp)); // the same peer
     struct target *first = begins_within(&world, 1000);
     CHECK(first != NULL);
     CHECK(begins_within(&world, 2000) == NULL);
@@ -369,7 +370,7 @@ TEST(a_removed_target_is_cancelled_and_frees_its_place)
     targets_remove(world.targets, SPAN_LIT("none"));
     targets_remove(world.targets, SPAN_LIT("b"));
     CHECK_EQ(world.cancelled, 1);
-    CHECK_OK(set(&world, "c", "127.0.0.1", 80, &tcp));
+    CHECK_OK(SET(&world, "c", "127.0.0.1", 80, &tcp));
     CHECK(begins_within(&world, 1000) != NULL);
     targets_free(world.targets);
     CHECK_EQ(world.cancelled, 2);
@@ -383,7 +384,7 @@ TEST(a_thousand_targets_come_and_go)
         for (int i = 0; i < 1000; i++) {
             char key[32];
             (void)snprintf(key, sizeof(key), "k%d", i);
-            CHECK_OK(set(&world, key, "127.0.0.1", (uint32_t)(1 + i % 300 + round), &tcp));
+            CHECK_OK(SET(&world, key, "127.0.0.1", (uint32_t)(1 + i % 300 + round), &tcp));
         }
     }
     struct checker_counts counts;
@@ -411,8 +412,8 @@ static bool walk(void *arg)
     if (world_open(world, 4) != ERR_OK) {
         return false;
     }
-    bool first = set(world, "a", "127.0.0.1", 80, &tcp) == ERR_OK;
-    bool second = set(world, "a", "127.0.0.1", 81, &tcp) == ERR_OK;
+    bool first = SET(world, "a", "127.0.0.1", 80, &tcp) == ERR_OK;
+    bool second = SET(world, "a", "127.0.0.1", 81, &tcp) == ERR_OK;
     struct checker_counts counts;
     targets_counts(world->targets, &counts);
     bool kept = counts.targets == (first || second ? 1 : 0);

@@ -73,9 +73,8 @@ static void show(struct world *world, const struct key_bytes *key, const struct 
     CHECK_OK(map_show(world->map, key_span(key), span_of(body, len), flags, 1, &result));
 }
 
-// Registers (port 0: deletes) an instance and announces it, as core does.
-static void put(struct world *world, const char *service, const char *id, uint32_t port,
-                enum status status)
+// Registers (port 0: deletes) the instance `a` of a service and announces it, as core does.
+static void put(struct world *world, const char *service, uint32_t port, enum status status)
 {
     struct key_bytes key;
     struct record record = {.kind = KEY_REGISTRATION, .tombstone = port == 0};
@@ -83,7 +82,7 @@ static void put(struct world *world, const char *service, const char *id, uint32
         record.registration =
             (struct registration){.address = SPAN_LIT("127.0.0.1"), .port = port, .weight = 1};
     }
-    key_registration(SPAN_LIT("default"), span_str(service), span_str(id), &key);
+    key_registration(SPAN_LIT("default"), span_str(service), SPAN_LIT("a"), &key);
     show(world, &key, &record);
     if (port == 0) {
         (void)map_announce(world->map, key_span(&key));
@@ -130,8 +129,8 @@ TEST(each_service_has_a_file_after_the_first_step)
 {
     struct world world;
     world_init(&world, "{service}");
-    put(&world, "pay", "a", 8081, STATUS_HEALTHY);
-    put(&world, "outbound|80||x", "a", 8082, STATUS_UNHEALTHY);
+    put(&world, "pay", 8081, STATUS_HEALTHY);
+    put(&world, "outbound|80||x", 8082, STATUS_UNHEALTHY);
     CHECK_STR(file(&world, "pay.json"), "");
     CHECK_EQ(step(&world, 0), -1);
     CHECK(holds(&world, "pay.json", "\"port_value\":8081}}},\"health_status\":\"HEALTHY\""));
@@ -144,14 +143,14 @@ TEST(a_change_reaches_its_file_and_no_other)
 {
     struct world world;
     world_init(&world, "{service}");
-    put(&world, "pay", "a", 8081, STATUS_HEALTHY);
-    put(&world, "web", "a", 8082, STATUS_HEALTHY);
+    put(&world, "pay", 8081, STATUS_HEALTHY);
+    put(&world, "web", 8082, STATUS_HEALTHY);
     (void)step(&world, 0);
-    put(&world, "pay", "a", 8081, STATUS_UNHEALTHY);
+    put(&world, "pay", 8081, STATUS_UNHEALTHY);
     CHECK_EQ(step(&world, 1000), -1);
     CHECK(holds(&world, "pay.json", "UNHEALTHY"));
     CHECK_UEQ(written(&world), 3);
-    put(&world, "new", "a", 8083, STATUS_HEALTHY);
+    put(&world, "new", 8083, STATUS_HEALTHY);
     (void)step(&world, 1000);
     CHECK(holds(&world, "new.json", "8083"));
     world_fini(&world);
@@ -161,10 +160,10 @@ TEST(changes_that_leave_the_content_are_not_written)
 {
     struct world world;
     world_init(&world, "{service}");
-    put(&world, "pay", "a", 8081, STATUS_HEALTHY);
+    put(&world, "pay", 8081, STATUS_HEALTHY);
     (void)step(&world, 0);
-    put(&world, "pay", "a", 8081, STATUS_UNHEALTHY);
-    put(&world, "pay", "a", 8081, STATUS_HEALTHY);
+    put(&world, "pay", 8081, STATUS_UNHEALTHY);
+    put(&world, "pay", 8081, STATUS_HEALTHY);
     (void)step(&world, 1000);
     CHECK_UEQ(written(&world), 1);
     world_fini(&world);
@@ -174,15 +173,15 @@ TEST(a_cluster_is_written_at_most_twice_in_a_second)
 {
     struct world world;
     world_init(&world, "{service}");
-    put(&world, "pay", "a", 8081, STATUS_HEALTHY);
+    put(&world, "pay", 8081, STATUS_HEALTHY);
     (void)step(&world, 0);
     for (int i = 0; i < 100; i++) { // one second
-        put(&world, "pay", "a", 8082 + (uint32_t)i, STATUS_HEALTHY);
+        put(&world, "pay", 8082 + (uint32_t)i, STATUS_HEALTHY);
         int64_t wait_ms = step(&world, 10);
         CHECK(wait_ms == -1 || (wait_ms > 0 && wait_ms <= FILES_INTERVAL_MS));
     }
     CHECK_UEQ(written(&world), 3); // the first one, and those at 500 and 1000 ms
-    put(&world, "pay", "a", 9999, STATUS_HEALTHY);
+    put(&world, "pay", 9999, STATUS_HEALTHY);
     CHECK_EQ(step(&world, 0), 500);
     CHECK_EQ(step(&world, 499), 1);
     CHECK(!holds(&world, "pay.json", "9999"));
@@ -195,9 +194,9 @@ TEST(the_file_of_a_service_that_is_gone_stays_and_is_empty)
 {
     struct world world;
     world_init(&world, "{service}");
-    put(&world, "pay", "a", 8081, STATUS_HEALTHY);
+    put(&world, "pay", 8081, STATUS_HEALTHY);
     (void)step(&world, 0);
-    put(&world, "pay", "a", 0, STATUS_UNKNOWN);
+    put(&world, "pay", 0, STATUS_UNKNOWN);
     (void)step(&world, 1000);
     CHECK(holds(&world, "pay.json", "\"cluster_name\":\"pay\",\"endpoints\":[]"));
     world_fini(&world);
@@ -207,13 +206,13 @@ TEST(a_reader_that_was_lapped_reads_everything_anew)
 {
     struct world world;
     world_init(&world, "{service}");
-    put(&world, "pay", "a", 8081, STATUS_HEALTHY);
-    put(&world, "web", "a", 8081, STATUS_HEALTHY);
+    put(&world, "pay", 8081, STATUS_HEALTHY);
+    put(&world, "web", 8081, STATUS_HEALTHY);
     (void)step(&world, 0);
-    put(&world, "pay", "a", 8081, STATUS_UNHEALTHY);
-    put(&world, "late", "a", 1, STATUS_HEALTHY);
+    put(&world, "pay", 8081, STATUS_UNHEALTHY);
+    put(&world, "late", 1, STATUS_HEALTHY);
     for (int i = 0; i < 3000; i++) {
-        put(&world, "web", "a", 8081, i % 2 == 0 ? STATUS_UNHEALTHY : STATUS_HEALTHY);
+        put(&world, "web", 8081, i % 2 == 0 ? STATUS_UNHEALTHY : STATUS_HEALTHY);
     }
     (void)step(&world, 1000);
     CHECK(holds(&world, "pay.json", "UNHEALTHY"));
@@ -229,7 +228,7 @@ TEST(of_two_services_in_one_cluster_the_second_is_not_written)
     const struct record record = {
         .kind = KEY_REGISTRATION,
         .registration = {.address = SPAN_LIT("127.0.0.1"), .port = 9999, .weight = 1}};
-    put(&world, "pay", "a", 8081, STATUS_HEALTHY);
+    put(&world, "pay", 8081, STATUS_HEALTHY);
     (void)step(&world, 0);
     key_registration(SPAN_LIT("defaul"), SPAN_LIT("tpay"), SPAN_LIT("a"), &key);
     show(&world, &key, &record);
@@ -244,7 +243,7 @@ TEST(a_restart_does_not_write_what_stands_there_already)
 {
     struct world world;
     world_init(&world, "{service}");
-    put(&world, "pay", "a", 8081, STATUS_HEALTHY);
+    put(&world, "pay", 8081, STATUS_HEALTHY);
     (void)step(&world, 0);
     files_free(world.files);
     world.files = NULL;
@@ -254,7 +253,7 @@ TEST(a_restart_does_not_write_what_stands_there_already)
                        &world.files));
     (void)step(&world, 0);
     CHECK_UEQ(written(&world), 0);
-    put(&world, "pay", "a", 8082, STATUS_HEALTHY);
+    put(&world, "pay", 8082, STATUS_HEALTHY);
     (void)step(&world, 1000);
     CHECK_UEQ(written(&world), 1);
     world_fini(&world);
@@ -264,7 +263,7 @@ TEST(a_write_that_fails_is_tried_again)
 {
     struct world world;
     world_init(&world, "{service}");
-    put(&world, "pay", "a", 8081, STATUS_HEALTHY);
+    put(&world, "pay", 8081, STATUS_HEALTHY);
     CHECK_EQ(rmdir(world.dir), 0);
     int64_t wait_ms = step(&world, 0);
     CHECK(wait_ms > 0);
@@ -309,11 +308,11 @@ TEST(the_thread_writes_what_changes)
     int watch = inotify_init1(IN_CLOEXEC);
     CHECK(watch >= 0 && inotify_add_watch(watch, world.dir, IN_MOVED_TO) >= 0);
     map_on_change(world.map, wake, world.files);
-    put(&world, "pay", "a", 1, STATUS_HEALTHY);
+    put(&world, "pay", 1, STATUS_HEALTHY);
     CHECK_OK(files_start(world.files));
     CHECK_OK(files_start(world.files));
     for (uint32_t i = 2; i <= 200; i++) {
-        put(&world, "pay", "a", i, STATUS_HEALTHY);
+        put(&world, "pay", i, STATUS_HEALTHY);
     }
     bool moved = true;
     while (moved && !holds(&world, "pay.json", "\"port_value\":200}")) {
@@ -348,7 +347,7 @@ TEST(every_allocation_may_fail)
 {
     struct world world;
     world_init(&world, "{service}");
-    put(&world, "pay", "a", 8081, STATUS_HEALTHY);
+    put(&world, "pay", 8081, STATUS_HEALTHY);
     CHECK(failalloc_each(walk, &world) >= 8);
     CHECK(holds(&world, "pay.json", "8081"));
     world_fini(&world);
