@@ -55,7 +55,7 @@ subtest 'without a daemon' => sub {
     says(['get', '--token-file', '/nonexistent', @nowhere], 1, '', qr/cannot be read, or holds no token/);
 };
 
-my $node = Mesh::Node->new(id => 'a', services => "  - {name: empty}\n");
+my $node = Mesh::Node->new(id => 'a', services => "  - {name: empty}\n  - {name: a/b}\n");
 $node->start;
 ok($node->ready, 'the daemon is ready');
 my @on = ('--server', "http://127.0.0.1:$node->{port}");
@@ -69,8 +69,8 @@ subtest 'an instance from set to delete' => sub {
     says(['get', 'pay', @on], 0, qr/\AINSTANCE +ADDRESS +STATUS +REASON +AGE\np1 +127\.0\.0\.1:8081 +UNKNOWN /, '');
     says(['get', 'pay', '--no-headers', '-o', 'wide', @on], 0, qr/\Ap1 .* eu-1a +3 /, '');
     says(['get', 'pay', '-o', 'name', @on], 0, "pay/p1\n", '');
-    says(['get', '-o', 'name', @on], 0, "empty\npay\n", '');
-    says(['get', @on], 0, qr/\ASERVICE +INSTANCES .*\nempty +0 .*\npay +1 /, '');
+    says(['get', '-o', 'name', @on], 0, "a/b\nempty\npay\n", '');
+    says(['get', @on], 0, qr/\ASERVICE +INSTANCES .*\na\/b +0 .*\nempty +0 .*\npay +1 /, '');
     says(['get', '--status', 'unknown', '--no-headers', @on], 0, qr/\Apay +1 [^\n]*\n\z/, '');
     my $instance = decode_json((ctl('get', 'pay/p1', '-o', 'json', @on))[1]);
     is_deeply($instance->{labels}, { v => '2', track => 'b=c' }, 'labels part at the first =, the last one holds');
@@ -92,7 +92,7 @@ subtest 'an instance from set to delete' => sub {
     says(['delete', 'pay/p1', @on], 0, "pay/p1 deleted\n", '');
     says(['delete', 'pay/p1', @on], 3, '', qr/\(not_found\)/);
     says(['get', 'pay/p1', @on], 3, '', qr/\(not_found\)/);
-    says(['delete', 'pay', '--service', @on], 0, "pay deleted\n", '');
+    says(['delete', 'a/b', '--service', @on], 0, "a/b deleted\n", '');
 };
 
 subtest 'names that hold what paths are made of' => sub {
