@@ -81,8 +81,7 @@ static bool note(struct memory_presence *presence, const struct memory_beat *bea
     }
     free(row->bytes);
     *row = (struct memory_row){bytes, beat->name.len, beat->payload.len, beat->now_ms};
-    if (presence->last_beat_ms == 0 ||
-        beat->now_ms - presence->last_beat_ms > beat->lease_ms / 2) {
+    if (presence->last_beat_ms == 0 || beat->now_ms - presence->last_beat_ms > beat->lease_ms / 2) {
         presence->grace_until_ms = beat->now_ms + beat->lease_ms;
     }
     presence->last_beat_ms = beat->now_ms;

@@ -359,7 +359,8 @@ static void count_in(struct memory_partition *partition, const struct stream_rec
 
 static void note_mean(struct memory_partition *partition, uint32_t records)
 {
-    double weight = partition->meta.sequence < 16 ? 1.0 / (double)partition->meta.sequence : 1.0 / 16;
+    double weight =
+        partition->meta.sequence < 16 ? 1.0 / (double)partition->meta.sequence : 1.0 / 16;
     partition->meta.mean += ((double)records - partition->meta.mean) * weight;
 }
 
@@ -388,7 +389,8 @@ static void commit(struct memory_partition *partition, const struct memory_put *
         struct span value;
         count_in(partition, &put->records[i]);
         // The copies of the state; the allocator refusing here would tear state from log, so it ends us.
-        bool copied = span_copy(put->records[i].key, &key) && span_copy(put->records[i].value, &value);
+        bool copied =
+            span_copy(put->records[i].key, &key) && span_copy(put->records[i].value, &value);
         ASSERT(copied);
         store(partition, key, value);
         rows[i].current = SPAN_NONE;

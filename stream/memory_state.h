@@ -59,7 +59,8 @@ struct memory_put {
 
 // Rows borrow from the partition.  STREAM_EPOCH: nothing was done.  ERR_NOMEM: nothing was done.
 enum err memory_partition_put(struct memory_partition *partition, const struct memory_put *put,
-                              struct stream_put_row *ret_rows, enum stream_status *ret_status) MUST_USE;
+                              struct stream_put_row *ret_rows,
+                              enum stream_status *ret_status) MUST_USE;
 
 // The first entry with an id greater than `after`; NULL when there is none.
 const struct memory_entry *memory_partition_after(const struct memory_partition *partition,

@@ -13,12 +13,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define STREAM_EPOCH_LEN 32         // hex digits
-#define STREAM_ID_LEN 44            // "<ms>-<seq>" and a NUL
+#define STREAM_EPOCH_LEN 32 // hex digits
+#define STREAM_ID_LEN 44    // "<ms>-<seq>" and a NUL
 #define STREAM_PUT_RECORDS_MAX 128
-#define STREAM_PUT_LEN_MAX 65536    // keys and values of one put, in bytes
+#define STREAM_PUT_LEN_MAX 65536 // keys and values of one put, in bytes
 #define STREAM_PARTITIONS_MAX 256
-#define STREAM_WIRE 1               // the layout described here and in localmap/model/codec.h
+#define STREAM_WIRE 1 // the layout described here and in localmap/model/codec.h
 
 struct stream_epoch {
     char text[STREAM_EPOCH_LEN + 1]; // "" = none
@@ -53,15 +53,15 @@ struct stream_position {
 
 // The meta fields of a partition.
 struct stream_meta {
-    bool exists;       // false: no such partition on the server (never written, or lost)
+    bool exists; // false: no such partition on the server (never written, or lost)
     struct stream_epoch epoch;
     uint32_t partitions; // K with which the prefix was made
     uint32_t wire;
-    int64_t born_ms;   // server time of the epoch
+    int64_t born_ms; // server time of the epoch
     uint64_t sequence;
-    double mean;       // mean records per entry
+    double mean; // mean records per entry
     struct stream_digest digest;
-    uint64_t floor;    // purge watermark: the greatest counter ever purged
+    uint64_t floor;           // purge watermark: the greatest counter ever purged
     struct stream_id last_id; // of the log; 0-0 when it is empty
 };
 
@@ -74,7 +74,7 @@ struct stream_pair {
 
 struct stream_entry {
     struct stream_id id;
-    bool valid;        // false: its meta field is missing or malformed (a stranger wrote it)
+    bool valid; // false: its meta field is missing or malformed (a stranger wrote it)
     struct stream_epoch epoch;
     uint64_t sequence;
     struct stream_digest digest;
@@ -86,7 +86,8 @@ struct stream_entry {
 // One record of a put.
 struct stream_record {
     struct span key;
-    char expected[16]; // the version that must be current; zeros: must be absent (and counter > floor)
+    char expected
+        [16]; // the version that must be current; zeros: must be absent (and counter > floor)
     struct span value; // version | hash | body
 };
 
@@ -104,10 +105,10 @@ struct stream_put_row {
 // What the server's error means for us; stream/redis/errors.def maps each error to one.
 enum stream_status {
     STREAM_OK,
-    STREAM_EPOCH,        // another epoch lives there (`epoch`; "" when the partition does not exist)
-    STREAM_RETRY,        // nothing was executed: try again later (OOM, BUSY, LOADING, TRYAGAIN ...)
-    STREAM_MISTYPED,     // something else stands at our key: reported, retried, never fatal
-    STREAM_CONFIG        // configuration error (NOPERM, WRONGPASS ...): reported, retried slowly
+    STREAM_EPOCH,    // another epoch lives there (`epoch`; "" when the partition does not exist)
+    STREAM_RETRY,    // nothing was executed: try again later (OOM, BUSY, LOADING, TRYAGAIN ...)
+    STREAM_MISTYPED, // something else stands at our key: reported, retried, never fatal
+    STREAM_CONFIG    // configuration error (NOPERM, WRONGPASS ...): reported, retried slowly
 };
 
 // A peer's heartbeat.
@@ -119,13 +120,13 @@ struct stream_peer {
 
 // What a backend tells: the answer to a call, or something that happened (stream.h).
 enum stream_event_type {
-    STREAM_EV_UP,     // connected and greeted: calls may be made
-    STREAM_EV_DOWN,   // not any more (or not yet: sent for each failed attempt, with `text`)
-    STREAM_EV_META,   // of stream_meta and stream_create
+    STREAM_EV_UP,   // connected and greeted: calls may be made
+    STREAM_EV_DOWN, // not any more (or not yet: sent for each failed attempt, with `text`)
+    STREAM_EV_META, // of stream_meta and stream_create
     STREAM_EV_SCAN,
     STREAM_EV_PROBE,
-    STREAM_EV_ENTRY,  // one entry of a subscribed partition
-    STREAM_EV_DRAINED,// everything that the last read reply held has been delivered (see stream_read)
+    STREAM_EV_ENTRY, // one entry of a subscribed partition
+    STREAM_EV_DRAINED, // everything that the last read reply held has been delivered (see stream_read)
     STREAM_EV_PUT,
     STREAM_EV_BEAT
 };
@@ -145,7 +146,7 @@ struct stream_event {
             uint64_t cursor; // to go on with; 0: the scan is complete
         } scan;
         struct {
-            bool found;      // an entry with exactly that id
+            bool found; // an entry with exactly that id
             struct stream_entry entry;
         } probe;
         struct stream_entry entry;
@@ -157,8 +158,9 @@ struct stream_event {
         } put;
         struct {
             int64_t server_ms;
-            bool in_grace;     // nobody beat for lease/2 a moment ago: believe no lapse
-            const struct span *lapsed; // names that lapsed and whose entry this beat removed or saw removed
+            bool in_grace; // nobody beat for lease/2 a moment ago: believe no lapse
+            const struct span
+                *lapsed; // names that lapsed and whose entry this beat removed or saw removed
             uint32_t lapsed_count;
             const struct stream_peer *peers; // all live ones, self included
             uint32_t peer_count;

@@ -36,7 +36,8 @@ void stream_probe(struct stream *stream, uint32_t partition, struct stream_id id
     stream->ops->probe(stream, partition, id);
 }
 
-void stream_read(struct stream *stream, uint32_t partition, struct stream_id after, bool catching_up)
+void stream_read(struct stream *stream, uint32_t partition, struct stream_id after,
+                 bool catching_up)
 {
     stream->ops->read(stream, partition, after, catching_up);
 }

@@ -36,7 +36,8 @@ void stream_probe(struct stream *stream, uint32_t partition, struct stream_id id
 // Subscribes: entries with ids greater than `after` come as ENTRY events from now on, then DRAINED each
 // time a batch has been delivered.  A second call moves the subscription; no entry of an older one
 // comes after it.  `catching_up`: many partitions are behind, keep batches small.
-void stream_read(struct stream *stream, uint32_t partition, struct stream_id after, bool catching_up);
+void stream_read(struct stream *stream, uint32_t partition, struct stream_id after,
+                 bool catching_up);
 void stream_unread(struct stream *stream, uint32_t partition);
 // The put script.  1..STREAM_PUT_RECORDS_MAX records of distinct keys, at most STREAM_PUT_LEN_MAX bytes.
 // Borrows `records` until return.
@@ -49,7 +50,7 @@ void stream_forget(struct stream *stream, struct span name);
 
 // What /readyz?verbose and the metrics say of the backend; borrowed until the next call.
 struct stream_info {
-    const char *backend;     // "memory" or "redis"
+    const char *backend; // "memory" or "redis"
     bool connected;
     struct span server;      // "redis 7.0.15", "" when unknown
     struct span last_error;  // "" when none
@@ -66,7 +67,8 @@ struct stream_ops {
     void (*create)(struct stream *stream, uint32_t partition, const struct stream_epoch *epoch);
     void (*scan)(struct stream *stream, uint32_t partition, uint64_t cursor);
     void (*probe)(struct stream *stream, uint32_t partition, struct stream_id id);
-    void (*read)(struct stream *stream, uint32_t partition, struct stream_id after, bool catching_up);
+    void (*read)(struct stream *stream, uint32_t partition, struct stream_id after,
+                 bool catching_up);
     void (*unread)(struct stream *stream, uint32_t partition);
     void (*put)(struct stream *stream, uint32_t partition, const struct stream_epoch *epoch,
                 const struct stream_record *records, uint32_t count);

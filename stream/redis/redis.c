@@ -13,7 +13,7 @@
 #define STEADY_MS 5000 // up for so long: the next failure is a new story
 #define PREFIX_MAX 63
 #define OUT_MAX (256 * 1024)
-#define WAITING_PUT(partitions) ((partitions) * 4 + 256)
+#define WAITING_PUT(partitions) ((partitions)*4 + 256)
 #define WAITING_READ 64
 
 static const struct stream_ops ops;
@@ -132,8 +132,8 @@ enum err redis_new(const struct redis_options *options, stream_event_fn on_event
     if (err == ERR_OK) {
         err = redis_url_parse(span_str(redis->options.url), &redis->url);
     }
-    if (err == ERR_OK && (prefix_len == 0 || prefix_len > PREFIX_MAX ||
-                          strpbrk(options->prefix, "{}") != NULL)) {
+    if (err == ERR_OK &&
+        (prefix_len == 0 || prefix_len > PREFIX_MAX || strpbrk(options->prefix, "{}") != NULL)) {
         err = ERR_SYNTAX;
     }
     if (err == ERR_OK) {
@@ -324,18 +324,18 @@ static const struct redis_link_handlers handlers = {
 static void redis_info(const struct stream *stream, struct stream_info *ret_info)
 {
     const struct redis *redis = (const struct redis *)stream;
-    *ret_info = (struct stream_info){
-        .backend = "redis",
-        .connected = redis->life == REDIS_UP,
-        .server = span_str(redis->server),
-        .last_error = span_of(redis->last_error, redis->last_error_len),
-        .publishing_refused = redis->evicts && !redis->options.allow_eviction,
-        .connects = redis->connects,
-        .reconnects = redis->connects > 0 ? redis->connects - 1 : 0,
-        .commands = redis->put.commands + redis->read.commands,
-        .bytes_in = redis->put.bytes_in + redis->read.bytes_in,
-        .bytes_out = redis->put.bytes_out + redis->read.bytes_out,
-        .skipped_entries = redis->skipped_entries};
+    *ret_info =
+        (struct stream_info){.backend = "redis",
+                             .connected = redis->life == REDIS_UP,
+                             .server = span_str(redis->server),
+                             .last_error = span_of(redis->last_error, redis->last_error_len),
+                             .publishing_refused = redis->evicts && !redis->options.allow_eviction,
+                             .connects = redis->connects,
+                             .reconnects = redis->connects > 0 ? redis->connects - 1 : 0,
+                             .commands = redis->put.commands + redis->read.commands,
+                             .bytes_in = redis->put.bytes_in + redis->read.bytes_in,
+                             .bytes_out = redis->put.bytes_out + redis->read.bytes_out,
+                             .skipped_entries = redis->skipped_entries};
 }
 
 static const struct stream_ops ops = {.start = redis_start,

@@ -18,11 +18,11 @@ struct loop;
 
 struct redis_options {
     struct loop *loop;
-    const char *url;    // redis_url.h
-    const char *prefix; // of all our keys, 1..63 bytes
-    const char *node;   // for CLIENT SETNAME, what an operator sees
-    const char *user;   // "" = the default user
-    const char *password_file; // read at each connect; "" = none
+    const char *url;                            // redis_url.h
+    const char *prefix;                         // of all our keys, 1..63 bytes
+    const char *node;                           // for CLIENT SETNAME, what an operator sees
+    const char *user;                           // "" = the default user
+    const char *password_file;                  // read at each connect; "" = none
     const char *ca_file, *cert_file, *key_file; // of rediss://; "" = none
     uint32_t partitions;
     uint64_t retention; // records per partition

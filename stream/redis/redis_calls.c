@@ -145,13 +145,11 @@ void redis_calls_forget(struct stream *stream, struct span name)
 static void emit_failure(struct redis *redis, const struct redis_link_command *command,
                          enum stream_status status, struct span text)
 {
-    static const enum stream_event_type types[] = {[REDIS_META] = STREAM_EV_META,
-                                                   [REDIS_CREATE] = STREAM_EV_META,
-                                                   [REDIS_SCAN] = STREAM_EV_SCAN,
-                                                   [REDIS_PROBE] = STREAM_EV_PROBE,
-                                                   [REDIS_PUT] = STREAM_EV_PUT,
-                                                   [REDIS_PUT_REFUSED] = STREAM_EV_PUT,
-                                                   [REDIS_BEAT] = STREAM_EV_BEAT};
+    static const enum stream_event_type types[] = {
+        [REDIS_META] = STREAM_EV_META, [REDIS_CREATE] = STREAM_EV_META,
+        [REDIS_SCAN] = STREAM_EV_SCAN, [REDIS_PROBE] = STREAM_EV_PROBE,
+        [REDIS_PUT] = STREAM_EV_PUT,   [REDIS_PUT_REFUSED] = STREAM_EV_PUT,
+        [REDIS_BEAT] = STREAM_EV_BEAT};
     struct stream_event event = {.type = types[command->kind],
                                  .partition = command->partition,
                                  .status = status,
@@ -178,7 +176,8 @@ static void reply_error(struct redis *redis, const struct redis_link_command *co
         return;
     }
     if (class == ERRORS_NOSCRIPT) {
-        redis_greet_load(redis, scripts[command->kind]); // nothing was executed: the caller tries again
+        redis_greet_load(redis,
+                         scripts[command->kind]); // nothing was executed: the caller tries again
     }
     if (command->kind != REDIS_IGNORED) {
         emit_failure(redis, command, errors_status(class), text);
@@ -295,8 +294,9 @@ static enum err dispatch(struct redis *redis, const struct redis_link_command *c
     case REDIS_PUT:
         return reply_put(redis, command, reply);
     case REDIS_PUT_REFUSED:
-        emit_failure(redis, command, STREAM_CONFIG,
-                     SPAN_LIT("the server may evict our keys (maxmemory-policy is not noeviction)"));
+        emit_failure(
+            redis, command, STREAM_CONFIG,
+            SPAN_LIT("the server may evict our keys (maxmemory-policy is not noeviction)"));
         return ERR_OK;
     case REDIS_BEAT:
         return reply_beat(redis, reply);

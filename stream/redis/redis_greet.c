@@ -143,7 +143,8 @@ static struct span info_value(struct span info, const char *name)
         size_t line_len = end == NULL ? info.len : (size_t)(end - info.ptr) + 1;
         if (line_len > len && memcmp(info.ptr, name, len) == 0 && info.ptr[len] == ':') {
             struct span value = span_of(info.ptr + len + 1, line_len - len - 1);
-            while (value.len > 0 && (value.ptr[value.len - 1] == '\n' || value.ptr[value.len - 1] == '\r')) {
+            while (value.len > 0 &&
+                   (value.ptr[value.len - 1] == '\n' || value.ptr[value.len - 1] == '\r')) {
                 value.len--;
             }
             return value;

@@ -14,15 +14,16 @@
 #include <stdlib.h>
 
 #define BLOCK_MS 5000
-#define BLOCK_DEAF_MS 100   // when CLIENT UNBLOCK is denied
+#define BLOCK_DEAF_MS 100 // when CLIENT UNBLOCK is denied
 #define UNBLOCK_AGAIN_MS 10
 #define RETRY_MS 200
-#define MISTYPED_MS 1000    // how long a mistyped key is left out
-#define COUNT_MANY 2        // per partition, while many catch up
+#define MISTYPED_MS 1000 // how long a mistyped key is left out
+#define COUNT_MANY 2     // per partition, while many catch up
 #define COUNT_ONE 16
 #define COUNT_MAX 1024
 #define REPLY_WANTED (256 * 1024)
-#define LINGER_LEAST_US 5000 // a shorter pause was measured to be worse than none: it only defeats batching
+#define LINGER_LEAST_US                                                                            \
+    5000 // a shorter pause was measured to be worse than none: it only defeats batching
 #define READERS_PER_S 5000
 
 static void send_next(struct redis *redis);

@@ -230,7 +230,7 @@ enum err redis_reply_beat_max(const struct resp_reply *reply, uint32_t *ret_laps
     *ret_lapsed = resp_count(resp_at(reply, BEAT_LAPSED));
     *ret_peers = resp_count(resp_at(reply, BEAT_LIVE)) / 2;
     return *ret_lapsed > REDIS_REPLY_PEERS_MAX || *ret_peers > REDIS_REPLY_PEERS_MAX ? ERR_SYNTAX
-                                                                                   : ERR_OK;
+                                                                                     : ERR_OK;
 }
 
 static enum err parse_peers(const struct resp_reply *live, struct redis_reply_beat *beat)
@@ -241,8 +241,8 @@ static enum err parse_peers(const struct resp_reply *live, struct redis_reply_be
             return ERR_SYNTAX;
         }
         int64_t age = beat->server_ms - (int64_t)at;
-        beat->peers[beat->peer_count++] = (struct stream_peer){
-            .name = resp_text(resp_at(live, i)), .age_ms = age < 0 ? 0 : age};
+        beat->peers[beat->peer_count++] =
+            (struct stream_peer){.name = resp_text(resp_at(live, i)), .age_ms = age < 0 ? 0 : age};
     }
     return ERR_OK;
 }

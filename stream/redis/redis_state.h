@@ -67,7 +67,7 @@ struct redis_reader {
 #define REDIS_TEXT_MAX 256
 
 struct redis {
-    struct stream stream; // first
+    struct stream stream;         // first
     struct redis_options options; // strings owned
     struct redis_url url;
     enum redis_life life;
@@ -117,7 +117,8 @@ void redis_greet_load(struct redis *redis, enum scripts_id id);
 
 // --- redis_calls.c
 void redis_calls_meta(struct stream *stream, uint32_t partition);
-void redis_calls_create(struct stream *stream, uint32_t partition, const struct stream_epoch *epoch);
+void redis_calls_create(struct stream *stream, uint32_t partition,
+                        const struct stream_epoch *epoch);
 void redis_calls_scan(struct stream *stream, uint32_t partition, uint64_t cursor);
 void redis_calls_probe(struct stream *stream, uint32_t partition, struct stream_id id);
 void redis_calls_put(struct stream *stream, uint32_t partition, const struct stream_epoch *epoch,

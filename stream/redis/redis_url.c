@@ -43,7 +43,8 @@ static enum err parse_authority(struct span text, struct redis_url *url)
     }
     url->port = (uint16_t)port;
     bool has_user = url->host.len > 0 && memchr(url->host.ptr, '@', url->host.len) != NULL;
-    return url->host.len == 0 || url->host.len > REDIS_URL_HOST_MAX || has_user ? ERR_SYNTAX : ERR_OK;
+    return url->host.len == 0 || url->host.len > REDIS_URL_HOST_MAX || has_user ? ERR_SYNTAX
+                                                                                : ERR_OK;
 }
 
 static enum err parse_unix(struct span path, struct redis_url *url)

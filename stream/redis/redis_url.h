@@ -17,7 +17,8 @@
 struct redis_url {
     bool tls;
     bool is_unix;
-    struct span host; // without the brackets of an IPv6 literal; the path of a unix socket.  Borrows.
+    struct span
+        host; // without the brackets of an IPv6 literal; the path of a unix socket.  Borrows.
     uint16_t port;
     uint32_t database;
 };

@@ -295,9 +295,8 @@ static const redisReply *reply_of(const struct resp_reply *reply)
 static bool is_cut(const redisReply *r)
 {
     return r->type == REDIS_REPLY_ARRAY && r->elements == 2 &&
-           r->element[0]->type == REDIS_REPLY_INTEGER &&
-           r->element[0]->integer > RESP_BULK_MAX && r->element[1]->type == REDIS_REPLY_STRING &&
-           r->element[1]->len == RESP_CUT_KEPT;
+           r->element[0]->type == REDIS_REPLY_INTEGER && r->element[0]->integer > RESP_BULK_MAX &&
+           r->element[1]->type == REDIS_REPLY_STRING && r->element[1]->len == RESP_CUT_KEPT;
 }
 
 enum resp_type resp_type(const struct resp_reply *reply)

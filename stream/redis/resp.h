@@ -23,7 +23,8 @@
 #define RESP_COUNT_MAX (1024 * 1024)
 #define RESP_LINE_MAX (64 * 1024)
 #define RESP_REPLY_MAX (64 * 1024 * 1024)
-#define RESP_PIECE_MAX (16 * 1024) // feeding more at once makes hiredis shift its buffer again and again
+#define RESP_PIECE_MAX                                                                             \
+    (16 * 1024) // feeding more at once makes hiredis shift its buffer again and again
 
 enum resp_type {
     RESP_NIL,

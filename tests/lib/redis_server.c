@@ -52,11 +52,13 @@ static int dial(const struct redis_server *server)
 
 static void execute(const struct redis_server *server)
 {
-    const char *argv[ARGS_MAX] = {program(),      "--port", "0",   "--unixsocket",  server->socket,
-                                  "--dir",        server->dir, "--save", "",        "--appendonly",
-                                  "no",           "--loglevel", "warning", "--logfile", "log"};
+    const char *argv[ARGS_MAX] = {
+        program(),   "--port",    "0",  "--unixsocket", server->socket, "--dir",
+        server->dir, "--save",    "",   "--appendonly", "no",           "--loglevel",
+        "warning",   "--logfile", "log"};
     size_t count = 15;
-    for (size_t i = 0; server->args != NULL && server->args[i] != NULL && count + 1 < ARGS_MAX; i++) {
+    for (size_t i = 0; server->args != NULL && server->args[i] != NULL && count + 1 < ARGS_MAX;
+         i++) {
         argv[count++] = server->args[i];
     }
     prctl(PR_SET_PDEATHSIG, SIGKILL);
