@@ -23,6 +23,7 @@ int daemon_run(const struct config *config)
     }
     if (exit == 0) {
         loop_run(daemon->loop);
+        exit = daemon->exit;
         log_event(LOG_INFO, "stop", log_text("node", config->node_id));
     }
     while (started > 0) {

@@ -139,6 +139,17 @@ static void on_ready(void *arg)
     files_stage_ready(arg);
 }
 
+// Who was ready goes on serving what it knows; who starts must not serve something else's half.
+static void on_misconfigured(void *arg)
+{
+    struct daemon *daemon = arg;
+    if (!driver_is_ready(daemon->driver)) {
+        daemon->exit =
+            daemon_complain(DAEMON_EXIT_CONFIG, "stream", driver_misconfigured(daemon->driver));
+        loop_stop(daemon->loop);
+    }
+}
+
 static void on_measure(void *arg)
 {
     daemon_writes_measure(arg);
@@ -171,6 +182,7 @@ static int start_driver(struct daemon *daemon)
                                            .on_target = check_stage_target,
                                            .on_ready = on_ready,
                                            .on_warm = on_warm,
+                                           .on_misconfigured = on_misconfigured,
                                            .on_measure = on_measure,
                                            .arg = daemon};
     return failed("core", driver_new(&options, &daemon->driver));

@@ -47,6 +47,7 @@ struct daemon {
     struct loop_timer *leave_timer;
     struct mono leave_until;
     bool leaving;
+    int exit; // of a daemon that ran
     char local_texts[DAEMON_LOCAL_ADDRESSES_MAX][ADDRESS_TEXT_LEN];
     struct span local_addresses[DAEMON_LOCAL_ADDRESSES_MAX];
     uint32_t local_address_count;

@@ -38,7 +38,7 @@ struct driver {
     void *arena;
     struct loop_timer *tick;
     driver_target_fn on_target;
-    driver_moment_fn on_ready, on_warm, on_measure;
+    driver_moment_fn on_ready, on_warm, on_misconfigured, on_measure;
     void *arg;
     char node_id[KEY_SERVICE_MAX + 1];
     char zone[KEY_SERVICE_MAX + 1];
@@ -47,7 +47,7 @@ struct driver {
     struct core_time now; // of the step that runs
     bool stepping;
     bool news; // the board is to be published after this step
-    bool was_ready, was_warm;
+    bool was_ready, was_warm, was_misconfigured;
     struct mono published;
     struct mono tick_due;
     uint64_t fenced_by;
@@ -222,6 +222,10 @@ static void tell_moments(struct driver *driver)
         driver->was_warm = true;
         driver->on_warm(driver->arg);
     }
+    if (driver->misconfigured[0] != '\0' && !driver->was_misconfigured) {
+        driver->was_misconfigured = true;
+        driver->on_misconfigured(driver->arg);
+    }
 }
 
 static void step(struct driver *driver, const struct core_event *event)
@@ -315,6 +319,11 @@ bool driver_is_ready(const struct driver *driver)
     return core_is_ready(driver->core);
 }
 
+const char *driver_misconfigured(const struct driver *driver)
+{
+    return driver->misconfigured;
+}
+
 void driver_abandon(struct driver *driver)
 {
     ASSERT(!driver->stepping);
@@ -346,6 +355,7 @@ static void fill(struct driver *driver, const struct driver_options *options)
     driver->on_target = options->on_target;
     driver->on_ready = options->on_ready;
     driver->on_warm = options->on_warm;
+    driver->on_misconfigured = options->on_misconfigured;
     driver->on_measure = options->on_measure;
     driver->arg = options->arg;
     driver->lease_ms = options->core->lease_ms;

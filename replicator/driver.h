@@ -34,10 +34,11 @@ struct driver_options {
     struct board *board;
     const struct core_options *core; // copied
     driver_target_fn on_target;
-    driver_moment_fn on_ready;   // once, when ready, also without a server (a stale start)
-    driver_moment_fn on_warm;    // once, when ready and the map has been read from the stream
-    driver_moment_fn on_measure; // a few times a second: gauges
-    void *arg;                   // of all
+    driver_moment_fn on_ready;         // once, when ready, also without a server (a stale start)
+    driver_moment_fn on_warm;          // once, when ready and the map has been read from the stream
+    driver_moment_fn on_misconfigured; // once, when the stream was made for another configuration
+    driver_moment_fn on_measure;       // a few times a second: gauges
+    void *arg;                         // of all
 };
 
 // ERR_NOMEM.  *gives* it; loop, map and board must outlive it.
@@ -63,5 +64,7 @@ void driver_judged(void *driver, const struct core_judged *judged);
 void driver_leave(struct driver *driver);
 bool driver_is_drained(const struct driver *driver);
 bool driver_is_ready(const struct driver *driver);
+// Why, or "".
+const char *driver_misconfigured(const struct driver *driver);
 // Answers every open write with CORE_UNAVAILABLE.
 void driver_abandon(struct driver *driver);

@@ -146,6 +146,7 @@ bool fixture_init(struct fixture *fixture)
                                                .on_target = on_target,
                                                .on_ready = on_other,
                                                .on_warm = on_warm,
+                                               .on_misconfigured = on_other,
                                                .on_measure = on_other,
                                                .arg = fixture};
         if (driver_new(&options, &fixture->driver) == ERR_OK) {
