@@ -5,18 +5,13 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use IO::Socket::INET;
 use IO::Socket::UNIX;
 use Mesh;
 use Mesh::Node;
 use Test::More;
 
-sub listener {
-    return IO::Socket::INET->new(Listen => 64, LocalAddr => '127.0.0.1', ReuseAddr => 1, @_) || die "listen: $!";
-}
-
-my $target = listener();
-my $target_port = $target->sockport;
+my $target = start_target();
+my $target_port = $target->{port};
 my $node = Mesh::Node->new(id => 'a', services => <<"END");
   - name: web
     check: {type: tcp, interval: 500ms, timeout: 400ms, rise: 1, fall: 1}
@@ -79,7 +74,7 @@ subtest 'an external report counts as a vote' => sub {
 
 subtest 'a failing probe is a decision in the log, a metric and an event' => sub {
     my $watch = $node->watch('?service=web&since=' . $node->json('/v1/services/web/instances')->{index});
-    close $target;
+    stop_target($target);
     ok(eventually(5, sub { $node->health('web', 'web-1') eq 'UNHEALTHY' }), 'it becomes unhealthy');
     like(read_file($node->{log}),
         qr/^\S+Z info health service=web instance=web-1 from=HEALTHY to=UNHEALTHY reason=ConnectRefused observer=a$/m,
@@ -88,7 +83,7 @@ subtest 'a failing probe is a decision in the log, a metric and an event' => sub
     is($event->{event}, 'change', 'a change');
     is($event->{data}{status}, 'UNHEALTHY', 'with the new status');
     cmp_ok($node->metric('meshpulse_health_transitions_total{from="HEALTHY",to="UNHEALTHY"}'), '>=', 1, 'counted');
-    $target = listener(LocalPort => $target_port);
+    $target = start_target($target_port);
     ok(eventually(5, sub { $node->health('web', 'web-1') eq 'HEALTHY' }), 'and healthy again');
 };
 

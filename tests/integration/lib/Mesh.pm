@@ -13,7 +13,8 @@ use POSIX qw(:sys_wait_h);
 use Test::More;
 use Time::HiRes qw(time);
 
-our @EXPORT = qw(work_dir write_file read_file eventually program run_program spawn reap_within alive);
+our @EXPORT = qw(work_dir write_file read_file eventually program run_program spawn reap_within alive
+    start_target stop_target);
 
 my %children; # pid -> 1
 my %ended;    # pid -> status of waitpid
@@ -94,6 +95,29 @@ sub reap_within {
     eventually($seconds, sub { has_ended($pid) }) or return;
     my $status = delete $ended{$pid};
     return WIFEXITED($status) ? WEXITSTATUS($status) : 'signal ' . WTERMSIG($status);
+}
+
+# Something that accepts connections on a port of its own (or on `$port`), to be probed.
+sub start_target {
+    my ($port) = @_;
+    my $listener = IO::Socket::INET->new(Listen => 64, LocalAddr => '127.0.0.1', ReuseAddr => 1, LocalPort => $port // 0)
+        or die "listen: $!";
+    my $pid = fork // die "fork: $!";
+    if ($pid == 0) {
+        while (1) {
+            my $conn = $listener->accept;
+            close $conn if $conn;
+        }
+    }
+    $children{$pid} = 1;
+    return { pid => $pid, port => $listener->sockport };
+}
+
+sub stop_target {
+    my ($target) = @_;
+    kill 'KILL', $target->{pid};
+    reap_within(5, $target->{pid});
+    return;
 }
 
 # Runs a program to its end.  Returns status, stdout, stderr.

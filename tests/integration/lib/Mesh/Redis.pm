@@ -95,7 +95,7 @@ sub keys_of {
 sub entries_added {
     my ($self) = @_;
     my $sum = 0;
-    for my $key ($self->keys_of('e')) {
+    for my $key ($self->keys_of('e')) { # there is none before the first entry
         my %info = @{ $self->call('XINFO', 'STREAM', $key) };
         $sum += $info{'entries-added'} // $info{length};
     }
