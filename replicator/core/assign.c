@@ -43,8 +43,8 @@ bool assign_has_voice(const struct core *core, const struct instance *instance,
     if (observation->vantage != VANTAGE_LOCAL && observation->vantage != VANTAGE_PEER) {
         return false;
     }
-    const struct peer *peer = keymap_get(&core->nodes, observation->via,
-                                         core_hash(core, observation->via));
+    const struct peer *peer =
+        keymap_get(&core->nodes, observation->via, core_hash(core, observation->via));
     if (peer == NULL || !peer->recorded || !peer->up) {
         return false;
     }
@@ -103,7 +103,8 @@ void assign_instance(struct core *core, struct instance *instance, bool again)
     struct record record;
     bool registered = read_registration(core, keyed_span(&instance->keyed), &record);
     bool probe = registered && shall_probe(core, instance, &record.registration);
-    if (probe == instance->probing && !(again && probe) && !(probe && !instance->assigned_as_shown)) {
+    if (probe == instance->probing && !(again && probe) &&
+        !(probe && !instance->assigned_as_shown)) {
         return;
     }
     bool stopped = instance->probing && !probe;

@@ -120,6 +120,11 @@ struct core *core_init(void *arena_base, size_t arena_len, const struct core_opt
         return NULL;
     }
     core->arena = arena;
+    struct keymap *keymaps[] = {&core->outbox,    &core->side,  &core->repairs, &core->services,
+                                &core->instances, &core->nodes, &core->timed};
+    for (size_t i = 0; i < sizeof(keymaps) / sizeof(keymaps[0]); i++) {
+        keymap_init(keymaps[i], &core->arena);
+    }
     core->map = map;
     core->sink = sink;
     core->sink_arg = sink_arg;

@@ -27,11 +27,12 @@ struct core;
 struct core_options {
     struct span node_id, region, zone, release;
     uint32_t partitions;
-    int64_t lease_ms;           // of a node's presence; heartbeats every third of it
-    int64_t resync_min_ms;      // between two resyncs of one partition for an unequal digest
-    int64_t start_without_ms;   // 0 = never ready without a server
-    bool private_stream;        // nobody else can hold what it lost (memory:): no waiting at an empty server
-    uint64_t seed;              // drawn at random by the caller: attempt ids, epochs, jitter
+    int64_t lease_ms;         // of a node's presence; heartbeats every third of it
+    int64_t resync_min_ms;    // between two resyncs of one partition for an unequal digest
+    int64_t start_without_ms; // 0 = never ready without a server
+    bool
+        private_stream; // nobody else can hold what it lost (memory:): no waiting at an empty server
+    uint64_t seed;      // drawn at random by the caller: attempt ids, epochs, jitter
     const struct span *local_addresses; // IP literals of this host, for `observers: local`
     uint32_t local_address_count;
 };
@@ -49,8 +50,8 @@ enum core_event_type {
 enum core_precondition { CORE_ANY, CORE_IF_MATCH, CORE_IF_EXISTS, CORE_IF_ABSENT };
 
 struct core_write {
-    uint64_t op;            // named in CORE_ACT_DONE; 0 = nobody waits
-    struct span key;        // PATCH_DELETE of a policy key deletes the whole service
+    uint64_t op;     // named in CORE_ACT_DONE; 0 = nobody waits
+    struct span key; // PATCH_DELETE of a policy key deletes the whole service
     const struct patch *patch;
     enum core_precondition precondition;
     struct version version; // of CORE_IF_MATCH
@@ -92,13 +93,13 @@ enum core_action_type {
 };
 
 enum core_outcome {
-    CORE_APPLIED,     // shown here, queued for the stream
-    CORE_ACCEPTED,    // the stream has it
-    CORE_SAME,        // changes nothing
+    CORE_APPLIED,  // shown here, queued for the stream
+    CORE_ACCEPTED, // the stream has it
+    CORE_SAME,     // changes nothing
     CORE_NOT_FOUND,
-    CORE_STALE,       // the precondition failed
-    CORE_CONFLICT,    // the server holds something that this version cannot change
-    CORE_REFUSED,     // the arena is full
+    CORE_STALE,    // the precondition failed
+    CORE_CONFLICT, // the server holds something that this version cannot change
+    CORE_REFUSED,  // the arena is full
     CORE_NOT_READY,
     CORE_FENCED,
     CORE_UNAVAILABLE, // a conditional write while the stream is out of reach
@@ -107,16 +108,16 @@ enum core_outcome {
 
 // What core decided; the driver makes a log line or a metric of it.
 enum core_log_what {
-    CORE_LOG_HEALTH,        // key, from, to, reason
-    CORE_LOG_SESSION,       // partition, text = new state
-    CORE_LOG_RESYNC,        // partition, text = cause
-    CORE_LOG_REPAIR,        // key, text = cause: queued
-    CORE_LOG_REJECTED,      // partition, id, key, text = reason, value = head of the bytes
-    CORE_LOG_CONFLICT,      // key: the server held something else
-    CORE_LOG_EQUIVOCATION,  // key: one version, two bodies
-    CORE_LOG_NODE,          // text = node, to_up
-    CORE_LOG_JOINED,        // number = incarnation
-    CORE_LOG_FENCED,        // number = the greater incarnation
+    CORE_LOG_HEALTH,       // key, from, to, reason
+    CORE_LOG_SESSION,      // partition, text = new state
+    CORE_LOG_RESYNC,       // partition, text = cause
+    CORE_LOG_REPAIR,       // key, text = cause: queued
+    CORE_LOG_REJECTED,     // partition, id, key, text = reason, value = head of the bytes
+    CORE_LOG_CONFLICT,     // key: the server held something else
+    CORE_LOG_EQUIVOCATION, // key: one version, two bodies
+    CORE_LOG_NODE,         // text = node, to_up
+    CORE_LOG_JOINED,       // number = incarnation
+    CORE_LOG_FENCED,       // number = the greater incarnation
     CORE_LOG_READY,
     CORE_LOG_STALE_START,   // no server within start_without: ready with what is known here
     CORE_LOG_DIVERGED,      // partition: unequal digest after a resync
@@ -226,24 +227,24 @@ struct core_node_view {
     char zone[KEY_SERVICE_MAX + 1];
     char release[32];
     uint64_t incarnation;
-    bool up;              // by its node record
-    int64_t beat_age_ms;  // -1: never seen
-    int64_t lag_ms;       // as its heartbeat says; -1: unknown
-    char state[16];       // as its heartbeat says
+    bool up;             // by its node record
+    int64_t beat_age_ms; // -1: never seen
+    int64_t lag_ms;      // as its heartbeat says; -1: unknown
+    char state[16];      // as its heartbeat says
     char digest[48];
     bool agrees;
 };
 
 enum core_counter {
-    CORE_PUBLISHED,       // records accepted
-    CORE_CONSUMED,        // records of others read from the stream
+    CORE_PUBLISHED, // records accepted
+    CORE_CONSUMED,  // records of others read from the stream
     CORE_DUPLICATE,
     CORE_STALE_ENTRIES,
-    CORE_CONFLICTS_API,   // 412 answered
-    CORE_CONFLICTS_STREAM,// puts refused by the stream and composed again
+    CORE_CONFLICTS_API,    // 412 answered
+    CORE_CONFLICTS_STREAM, // puts refused by the stream and composed again
     CORE_EQUIVOCATIONS,
     CORE_SUPERSEDED,
-    CORE_REAPPLIED,       // unconditional writes applied again after an unknown outcome
+    CORE_REAPPLIED, // unconditional writes applied again after an unknown outcome
     CORE_COUNTER_COUNT
 };
 

@@ -16,7 +16,7 @@ static struct service *service_open(struct core *core, struct span service_key)
 {
     struct service *service = service_find(core, service_key);
     if (service == NULL) {
-        service = keymap_add(&core->services, &core->arena, service_key, sizeof(*service),
+        service = keymap_add(&core->services, service_key, sizeof(*service),
                              core_hash(core, service_key));
         if (service != NULL) {
             record_policy_default(&service->policy);
@@ -29,7 +29,7 @@ static void service_close_if_empty(struct core *core, struct service *service)
 {
     if (service->first == NULL && !service->policy_held) {
         bytes_clear(core, &service->policy_body);
-        keymap_remove(&core->services, &core->arena, service);
+        keymap_remove(&core->services, service);
     }
 }
 
@@ -48,8 +48,7 @@ static struct instance *instance_open(struct core *core, struct span key)
     if (service == NULL) {
         return NULL;
     }
-    instance = keymap_add(&core->instances, &core->arena, key, sizeof(*instance),
-                          core_hash(core, key));
+    instance = keymap_add(&core->instances, key, sizeof(*instance), core_hash(core, key));
     if (instance == NULL) {
         service_close_if_empty(core, service);
         return NULL;
@@ -76,7 +75,7 @@ static void instance_close(struct core *core, struct instance *instance)
     if (instance->next != NULL) {
         instance->next->prev = instance->prev;
     }
-    keymap_remove(&core->instances, &core->arena, instance);
+    keymap_remove(&core->instances, instance);
     service_close_if_empty(core, service);
 }
 
@@ -104,22 +103,22 @@ static void mark_service_dirty(struct core *core, const struct service *service)
 static void touch_policy(struct core *core, struct span key)
 {
     struct map_copy *copy = &core->copy_derive;
-    bool held = map_get(core->map, key, copy) &&
-                (copy->facts.flags & (MAP_TOMBSTONE | MAP_OPAQUE)) == 0;
+    bool held =
+        map_get(core->map, key, copy) && (copy->facts.flags & (MAP_TOMBSTONE | MAP_OPAQUE)) == 0;
     struct service *service = held ? service_open(core, key) : service_find(core, key);
     if (service == NULL) {
         return;
     }
-    bool same = held ? service->policy_held && span_eq(bytes_span(&service->policy_body),
-                                                       map_copy_body(copy))
+    bool same = held ? service->policy_held &&
+                           span_eq(bytes_span(&service->policy_body), map_copy_body(copy))
                      : !service->policy_held;
     if (same) {
         return; // our own echo, or a change of the version alone
     }
     struct record record;
-    service->policy_held = held && bytes_set(core, &service->policy_body, map_copy_body(copy)) &&
-                           codec_body_read(KEY_POLICY, bytes_span(&service->policy_body),
-                                           &record) == ERR_OK;
+    service->policy_held =
+        held && bytes_set(core, &service->policy_body, map_copy_body(copy)) &&
+        codec_body_read(KEY_POLICY, bytes_span(&service->policy_body), &record) == ERR_OK;
     if (service->policy_held) {
         service->policy = record.policy;
     } else {
@@ -218,8 +217,7 @@ static bool read_observation(struct core *core, struct span key, struct observat
 {
     struct map_copy *copy = &core->copy_observation;
     struct record record;
-    if (!map_get(core->map, key, copy) ||
-        (copy->facts.flags & (MAP_TOMBSTONE | MAP_OPAQUE)) != 0 ||
+    if (!map_get(core->map, key, copy) || (copy->facts.flags & (MAP_TOMBSTONE | MAP_OPAQUE)) != 0 ||
         codec_body_read(KEY_OBSERVATION, map_copy_body(copy), &record) != ERR_OK) {
         return false;
     }

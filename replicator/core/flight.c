@@ -20,8 +20,7 @@ struct draft {
 static bool flight_ready(struct core *core, struct flight *flight)
 {
     if (flight->rows == NULL) {
-        flight->rows =
-            arena_take(&core->arena, STREAM_PUT_RECORDS_MAX * sizeof(struct flight_row));
+        flight->rows = arena_take(&core->arena, STREAM_PUT_RECORDS_MAX * sizeof(struct flight_row));
     }
     if (flight->records == NULL) {
         flight->records =
@@ -69,8 +68,7 @@ static void enter(struct core *core, struct flight *flight, const struct draft *
     struct codec_value value;
     enum err err = codec_value_parse(record->value, &value);
     ASSERT(err == ERR_OK);
-    *draft->claim =
-        (struct claim){.version = value.version, .hash = value.hash, .in_flight = true};
+    *draft->claim = (struct claim){.version = value.version, .hash = value.hash, .in_flight = true};
 }
 
 static size_t write_record(struct core *core, const struct draft *draft, uint64_t floor,
@@ -109,11 +107,10 @@ static bool enter_slot(struct core *core, struct session *session, struct slot *
     if (outbox_offer(slot, &applied) == PATCH_CHANGED) {
         len = write_record(core, &draft, session->floor, &applied.out);
         outbox_launch(core, slot);
-    } else if (slot->base_held &&
-               version_cmp(draft.expected, slot->base_version) < 0) {
+    } else if (slot->base_held && version_cmp(draft.expected, slot->base_version) < 0) {
         // Identical bytes, so that it is nobody's new write.
-        len = codec_value_write(draft.key, slot->base_version, bytes_span(&slot->base),
-                                core->value, sizeof(core->value));
+        len = codec_value_write(draft.key, slot->base_version, bytes_span(&slot->base), core->value,
+                                sizeof(core->value));
     }
     if (len == 0) {
         return true;
@@ -122,8 +119,7 @@ static bool enter_slot(struct core *core, struct session *session, struct slot *
     return false;
 }
 
-static bool is_free(const struct core *core, const struct session *session,
-                    const struct slot *slot)
+static bool is_free(const struct core *core, const struct session *session, const struct slot *slot)
 {
     bool patient = slot->waiting.ptr != NULL && !slot->repair &&
                    !mono_reached(core->now.mono, session->barrier);
@@ -156,8 +152,8 @@ static bool cond_record(struct core *core, const struct cond *cond, bool there,
         key_parse(bytes_span(&cond->key), &key) != ERR_OK) {
         return false;
     }
-    applied->base_present =
-        there && codec_body_read(key.kind, map_copy_body(&core->copy_base), &applied->base) == ERR_OK;
+    applied->base_present = there && codec_body_read(key.kind, map_copy_body(&core->copy_base),
+                                                     &applied->base) == ERR_OK;
     return patch_apply(&applied->waiting, applied->base_present ? &applied->base : NULL,
                        &applied->out) == PATCH_CHANGED ||
            cond->kind == COND_JOIN;
@@ -182,13 +178,12 @@ static enum entered enter_cond(struct core *core, struct session *session, uint3
     if (!cond_record(core, cond, there, &applied)) {
         return ENTERED_SAME;
     }
-    struct draft draft = {
-        .key = key,
-        .expected =
-            shadow_get(core, partition, key, held ? &copy->facts : NULL).version,
-        .held = held ? copy->facts.version : (struct version){0, 0},
-        .claim = &cond->claim,
-        .cond = cond};
+    struct draft draft = {.key = key,
+                          .expected =
+                              shadow_get(core, partition, key, held ? &copy->facts : NULL).version,
+                          .held = held ? copy->facts.version : (struct version){0, 0},
+                          .claim = &cond->claim,
+                          .cond = cond};
     if (held && version_cmp(draft.expected, copy->facts.version) != 0) {
         return ENTERED_LATER; // the reader is not where the map is: wait for the echo
     }
@@ -224,8 +219,7 @@ static void enter_conds(struct core *core, struct session *session, uint32_t par
         if (cond->claim.in_flight || cond->claim.doubt || is_taken(&session->flight, key)) {
             continue;
         }
-        if (!has_room(&session->flight, key) ||
-            !mono_reached(core->now.mono, session->barrier)) {
+        if (!has_room(&session->flight, key) || !mono_reached(core->now.mono, session->barrier)) {
             return;
         }
         enum entered entered = enter_cond(core, session, partition, cond);

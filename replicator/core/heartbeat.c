@@ -39,8 +39,8 @@ static void put_field(struct sink *sink, const char *name, struct span value)
     put(sink, span_str(name));
     // A part must not end early: names may hold `;`.
     for (size_t i = 0; i < value.len; i++) {
-        put(sink, value.ptr[i] == ';' || value.ptr[i] == '%' ? SPAN_LIT("_")
-                                                              : span_of(value.ptr + i, 1));
+        put(sink,
+            value.ptr[i] == ';' || value.ptr[i] == '%' ? SPAN_LIT("_") : span_of(value.ptr + i, 1));
     }
     put(sink, SPAN_LIT(";"));
 }
@@ -52,11 +52,13 @@ static void put_digest(struct sink *sink, uint64_t count, uint64_t sum)
     put_u64(sink, sum, 16);
 }
 
-static const char *const state_words[] = {
-    [CORE_STATE_CONNECTING] = "connecting", [CORE_STATE_SNAPSHOT] = "snapshot",
-    [CORE_STATE_LIVE] = "live",             [CORE_STATE_STALE] = "stale",
-    [CORE_STATE_DIVERGED] = "diverged",     [CORE_STATE_FENCED] = "fenced",
-    [CORE_STATE_MISCONFIGURED] = "misconfigured"};
+static const char *const state_words[] = {[CORE_STATE_CONNECTING] = "connecting",
+                                          [CORE_STATE_SNAPSHOT] = "snapshot",
+                                          [CORE_STATE_LIVE] = "live",
+                                          [CORE_STATE_STALE] = "stale",
+                                          [CORE_STATE_DIVERGED] = "diverged",
+                                          [CORE_STATE_FENCED] = "fenced",
+                                          [CORE_STATE_MISCONFIGURED] = "misconfigured"};
 
 static void put_partitions(struct sink *sink, const struct core *core)
 {

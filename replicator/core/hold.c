@@ -132,9 +132,11 @@ static void purge(struct core *core, uint32_t partition, struct span key)
 {
     struct map_facts facts;
     bool held = map_peek(core->map, key, &facts);
-    const struct shadow_fact before = shadow_get(core, partition, key, held ? &facts : NULL);
-    const struct shadow_fact none = {false, {0, 0}, 0};
-    shadow_move(core, partition, key, &before, &none, false);
+    const struct shadow_change change = {
+        .partition = partition,
+        .key = key,
+        .before = shadow_get(core, partition, key, held ? &facts : NULL)};
+    shadow_move(core, &change);
     if (!held || facts.version.counter > core->sessions[partition].floor) {
         return;
     }
@@ -156,9 +158,8 @@ enum hold_result hold_pair(struct core *core, const struct hold_place *place,
         purge(core, partition, pair->key);
         return HOLD_TAKEN;
     }
-    struct offer offer = {.partition = partition,
-                          .key = pair->key,
-                          .mark = core->sessions[partition].generation};
+    struct offer offer = {
+        .partition = partition, .key = pair->key, .mark = core->sessions[partition].generation};
     if (!head_of(pair->value, &offer.value)) {
         hold_reject(core, place, "truncated", pair);
         return HOLD_REJECTED;
@@ -171,8 +172,8 @@ enum hold_result hold_pair(struct core *core, const struct hold_place *place,
     const struct shadow_fact before =
         shadow_get(core, partition, pair->key, offer.held ? &offer.facts : NULL);
     if (place->scan && before.held &&
-        !merge_takes(merge_decide(before.version, before.hash, offer.value.version,
-                                  offer.value.hash))) {
+        !merge_takes(
+            merge_decide(before.version, before.hash, offer.value.version, offer.value.hash))) {
         return HOLD_SAME;
     }
     const char *why = "oversized";
@@ -191,9 +192,12 @@ enum hold_result hold_pair(struct core *core, const struct hold_place *place,
             hold_reject(core, place, "wire_version", pair);
         }
     }
-    const struct shadow_fact now = {true, offer.value.version, offer.value.hash};
-    shadow_move(core, partition, pair->key, &before, &now,
-                result == HOLD_TAKEN || result == HOLD_SAME);
+    const struct shadow_change change = {.partition = partition,
+                                         .key = pair->key,
+                                         .before = before,
+                                         .now = {true, offer.value.version, offer.value.hash},
+                                         .as_map = result == HOLD_TAKEN || result == HOLD_SAME};
+    shadow_move(core, &change);
     return why != NULL ? HOLD_OPAQUE : result;
 }
 

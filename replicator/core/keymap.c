@@ -15,10 +15,15 @@ static void place(struct keyed **cells, uint32_t cell_count, struct keyed *item)
     cells[at] = item;
 }
 
-static bool grow(struct keymap *keymap, struct arena *arena)
+void keymap_init(struct keymap *keymap, struct arena *arena)
+{
+    *keymap = (struct keymap){.arena = arena};
+}
+
+static bool grow(struct keymap *keymap)
 {
     uint32_t cell_count = keymap->cell_count == 0 ? CELLS_MIN : keymap->cell_count * 2;
-    struct keyed **cells = arena_take(arena, cell_count * sizeof(struct keyed *));
+    struct keyed **cells = arena_take(keymap->arena, cell_count * sizeof(struct keyed *));
     if (cells == NULL) {
         return false;
     }
@@ -27,7 +32,7 @@ static bool grow(struct keymap *keymap, struct arena *arena)
             place(cells, cell_count, keymap->cells[i]);
         }
     }
-    arena_give(arena, (void *)keymap->cells, keymap->cell_count * sizeof(struct keyed *));
+    arena_give(keymap->arena, (void *)keymap->cells, keymap->cell_count * sizeof(struct keyed *));
     keymap->cells = cells;
     keymap->cell_count = cell_count;
     return true;
@@ -48,14 +53,13 @@ void *keymap_get(const struct keymap *keymap, struct span key, uint64_t hash)
     return NULL;
 }
 
-void *keymap_add(struct keymap *keymap, struct arena *arena, struct span key, size_t len,
-                 uint64_t hash)
+void *keymap_add(struct keymap *keymap, struct span key, size_t len, uint64_t hash)
 {
     ASSERT(keymap_get(keymap, key, hash) == NULL);
-    if ((keymap->count + 1) * 4 > keymap->cell_count * 3 && !grow(keymap, arena)) {
+    if ((keymap->count + 1) * 4 > keymap->cell_count * 3 && !grow(keymap)) {
         return NULL;
     }
-    struct keyed *item = arena_take(arena, len + key.len);
+    struct keyed *item = arena_take(keymap->arena, len + key.len);
     if (item == NULL) {
         return NULL;
     }
@@ -69,7 +73,7 @@ void *keymap_add(struct keymap *keymap, struct arena *arena, struct span key, si
     return item;
 }
 
-void keymap_remove(struct keymap *keymap, struct arena *arena, void *thing)
+void keymap_remove(struct keymap *keymap, void *thing)
 {
     struct keyed *item = thing;
     uint32_t mask = keymap->cell_count - 1;
@@ -88,7 +92,7 @@ void keymap_remove(struct keymap *keymap, struct arena *arena, void *thing)
     }
     keymap->cells[hole] = NULL;
     keymap->count--;
-    arena_give(arena, item, item->block_len);
+    arena_give(keymap->arena, item, item->block_len);
 }
 
 void *keymap_at(const struct keymap *keymap, uint32_t *index)

@@ -20,18 +20,20 @@ struct keyed {
 };
 
 struct keymap {
+    struct arena *arena;
     struct keyed **cells;
     uint32_t cell_count; // a power of two, or 0
     uint32_t count;
 };
 
+// An empty map that *keeps* `arena`.
+void keymap_init(struct keymap *keymap, struct arena *arena);
 // A new block of `len` bytes with the key copied behind it, put into the map.  NULL: no memory.
 // ASSERTs that the key is not there.
-void *keymap_add(struct keymap *keymap, struct arena *arena, struct span key, size_t len,
-                 uint64_t hash);
+void *keymap_add(struct keymap *keymap, struct span key, size_t len, uint64_t hash);
 void *keymap_get(const struct keymap *keymap, struct span key, uint64_t hash);
 // Takes it out and gives its block back.
-void keymap_remove(struct keymap *keymap, struct arena *arena, void *thing);
+void keymap_remove(struct keymap *keymap, void *thing);
 
 static inline struct span keyed_span(const struct keyed *keyed)
 {

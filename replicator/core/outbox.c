@@ -52,7 +52,7 @@ struct slot *outbox_open(struct core *core, struct span key, uint32_t partition)
     if (core->outbox.count >= OUTBOX_MAX) {
         return NULL;
     }
-    slot = keymap_add(&core->outbox, &core->arena, key, sizeof(*slot), hash);
+    slot = keymap_add(&core->outbox, key, sizeof(*slot), hash);
     if (slot == NULL) {
         return NULL;
     }
@@ -60,7 +60,7 @@ struct slot *outbox_open(struct core *core, struct span key, uint32_t partition)
     struct map_copy *copy = &core->copy_base;
     if (map_get(core->map, key, copy) && !version_is_none(copy->facts.version)) {
         if (!bytes_set(core, &slot->base, map_copy_body(copy))) {
-            keymap_remove(&core->outbox, &core->arena, slot);
+            keymap_remove(&core->outbox, slot);
             return NULL;
         }
         slot->base_held = true;
@@ -160,7 +160,8 @@ enum put_result outbox_show(struct core *core, struct slot *slot)
     struct outbox_applied applied;
     const struct record *base = base_decode(slot, &applied.base) ? &applied.base : NULL;
     const struct record *middle = apply_stored(&slot->sent, base, &applied.sent, &applied.middle);
-    const struct record *shown = apply_stored(&slot->waiting, middle, &applied.waiting, &applied.out);
+    const struct record *shown =
+        apply_stored(&slot->waiting, middle, &applied.waiting, &applied.out);
     enum put_result result = PUT_SAME;
     if (shown == base) {
         if (!slot->base_held) {
@@ -297,7 +298,7 @@ static void release(struct core *core, struct slot *slot)
     bytes_clear(core, &slot->sent);
     bytes_clear(core, &slot->waiting);
     unlink_slot(&core->sessions[slot->partition], slot);
-    keymap_remove(&core->outbox, &core->arena, slot);
+    keymap_remove(&core->outbox, slot);
 }
 
 void outbox_close(struct core *core, struct slot *slot, enum core_outcome outcome)

@@ -21,7 +21,7 @@ static struct peer *peer_open(struct core *core, struct span node)
 {
     struct peer *peer = presence_peer(core, node);
     if (peer == NULL && node.len <= KEY_SERVICE_MAX) {
-        peer = keymap_add(&core->nodes, &core->arena, node, sizeof(*peer), core_hash(core, node));
+        peer = keymap_add(&core->nodes, node, sizeof(*peer), core_hash(core, node));
         if (peer != NULL) {
             peer->rank_hash = rendezvous_hash(node);
             peer->writer40 = version_writer(node, 0) >> 24;
@@ -239,8 +239,7 @@ static void note_peers(struct core *core, const struct stream_event *event)
 
 static bool may_judge_peers(const struct core *core)
 {
-    return core->joined && !core->fenced && core->warm && session_all_live(core) &&
-           !core->in_grace;
+    return core->joined && !core->fenced && core->warm && session_all_live(core) && !core->in_grace;
 }
 
 // Nodes that are up by their record but do not beat: one lease without an entry is a lapse.

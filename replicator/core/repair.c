@@ -14,8 +14,7 @@ void repair_plan(struct core *core, struct span key, const char *cause)
     if (core->fenced || keymap_get(&core->repairs, key, hash) != NULL) {
         return;
     }
-    struct repair *repair =
-        keymap_add(&core->repairs, &core->arena, key, sizeof(*repair), hash);
+    struct repair *repair = keymap_add(&core->repairs, key, sizeof(*repair), hash);
     if (repair == NULL) {
         return; // the next resync plans it again
     }
@@ -40,8 +39,8 @@ static bool is_needed(struct core *core, uint32_t partition, struct span key)
         }
         return false;
     }
-    return !server.held || merge_takes(merge_decide(server.version, server.hash, facts.version,
-                                                    facts.hash));
+    return !server.held ||
+           merge_takes(merge_decide(server.version, server.hash, facts.version, facts.hash));
 }
 
 struct lost {
@@ -99,6 +98,6 @@ void repair_run(struct core *core)
         if (!core->fenced && is_needed(core, partition, key)) {
             queue(core, repair, partition);
         }
-        keymap_remove(&core->repairs, &core->arena, repair);
+        keymap_remove(&core->repairs, repair);
     }
 }

@@ -6,12 +6,12 @@
 #include "replicator/core/hold.h"
 #include "replicator/core/outbox.h"
 #include "replicator/core/repair.h"
+#include "replicator/core/session_check.h"
 #include "replicator/core/shadow.h"
 #include "replicator/core/writer.h"
 
-#define CHECK_EVERY_MS 5000
-#define BEHIND_PATIENCE_MS 2000 // a check saw entries ahead of us that do not come
-#define RESYNC_GAP_MS 200       // between two resyncs that are not for a digest, doubling
+#define REFUSED_AGAIN_MS 5000 // a misconfigured prefix is looked at again
+#define RESYNC_GAP_MS 200     // between two resyncs that are not for a digest, doubling
 #define RESYNC_GAP_DOUBLINGS 6
 
 static const char *const state_names[SESSION_STATE_COUNT] = {
@@ -48,30 +48,6 @@ static void move(struct core *core, uint32_t partition, enum session_state to)
     core_say(core, &log);
 }
 
-static void ask(struct core *core, uint32_t partition, enum core_action_type what)
-{
-    const struct core_action action = {.type = what, .partition = partition};
-    core_emit(core, &action);
-}
-
-// Answers are counted, so that an old one is never taken for the answer to a newer question.
-static void ask_meta(struct core *core, uint32_t partition)
-{
-    struct session *session = &core->sessions[partition];
-    session->metas_open++;
-    // The answer tells of the moment of the question; the reader goes on meanwhile on its own connection.
-    session->asked_at = session->cursor.sequence > session->acked ? session->cursor.sequence
-                                                                  : session->acked;
-    ask(core, partition, CORE_ACT_META);
-}
-
-static void schedule_check(struct core *core, struct session *session)
-{
-    // 5 s +- 20 %: replicas must not ask in step.
-    int64_t jitter = (int64_t)(core_random(core) % (CHECK_EVERY_MS * 2 / 5)) - CHECK_EVERY_MS / 5;
-    session->next_check = mono_add_ms(core->now.mono, CHECK_EVERY_MS + jitter);
-}
-
 static bool many_behind(const struct core *core)
 {
     uint32_t behind = 0;
@@ -83,10 +59,10 @@ static bool many_behind(const struct core *core)
 
 static void subscribe(struct core *core, uint32_t partition)
 {
-    const struct core_action action = {.type = CORE_ACT_READ,
-                                       .partition = partition,
-                                       .read = {.id = core->sessions[partition].cursor.id,
-                                                .catching_up = many_behind(core)}};
+    const struct core_action action = {
+        .type = CORE_ACT_READ,
+        .partition = partition,
+        .read = {.id = core->sessions[partition].cursor.id, .catching_up = many_behind(core)}};
     core_emit(core, &action);
 }
 
@@ -122,7 +98,7 @@ static void go_live(struct core *core, uint32_t partition)
     move(core, partition, SESSION_LIVE);
     session->has_cursor = true;
     session->resyncs_in_row = 0;
-    schedule_check(core, session);
+    session_schedule_check(core, session);
     remember(core, session);
     repair_after_scan(core, partition);
     writer_reader_moved(core, partition);
@@ -132,7 +108,7 @@ static void start_cold(struct core *core, uint32_t partition)
 {
     move(core, partition, SESSION_COLD);
     core->sessions[partition].start_at = (struct mono){0};
-    ask_meta(core, partition);
+    session_ask_meta(core, partition);
 }
 
 void session_resync(struct core *core, uint32_t partition, const char *cause)
@@ -142,7 +118,8 @@ void session_resync(struct core *core, uint32_t partition, const char *cause)
     const struct core_log log = {
         .what = CORE_LOG_RESYNC, .partition = partition, .text = span_str(cause)};
     core_say(core, &log);
-    ask(core, partition, CORE_ACT_UNREAD);
+    const struct core_action action = {.type = CORE_ACT_UNREAD, .partition = partition};
+    core_emit(core, &action);
     writer_abandon(core, partition);
     session->has_cursor = false;
     session->barrier = mono_add_ms(core->now.mono, REPAIR_BARRIER_MS);
@@ -151,44 +128,11 @@ void session_resync(struct core *core, uint32_t partition, const char *cause)
     uint32_t doublings = session->resyncs_in_row++;
     if (doublings == 0) {
         session->start_at = (struct mono){0};
-        ask_meta(core, partition);
+        session_ask_meta(core, partition);
         return;
     }
     doublings = doublings < RESYNC_GAP_DOUBLINGS ? doublings : RESYNC_GAP_DOUBLINGS;
     session->start_at = mono_add_ms(core->now.mono, (int64_t)RESYNC_GAP_MS << doublings);
-}
-
-// A digest that is unequal: one resync in resync_min, then go on and say so.
-static void digest_unequal(struct core *core, uint32_t partition)
-{
-    struct session *session = &core->sessions[partition];
-    bool recent = session->last_digest_resync.us != 0 &&
-                  mono_ms_between(session->last_digest_resync, core->now.mono) <
-                      core->options.resync_min_ms;
-    if (!recent) {
-        session->last_digest_resync = core->now.mono;
-        session_resync(core, partition, "digest");
-        return;
-    }
-    if (!session->diverged) {
-        session->diverged = true;
-        const struct core_log log = {.what = CORE_LOG_DIVERGED, .partition = partition};
-        core_say(core, &log);
-    }
-}
-
-static void compare_digest(struct core *core, uint32_t partition,
-                           const struct stream_digest *server)
-{
-    struct session *session = &core->sessions[partition];
-    if (session->shadow_lost) {
-        return;
-    }
-    if (session->shadow.count == server->count && session->shadow.sum == server->sum) {
-        session->diverged = false;
-    } else {
-        digest_unequal(core, partition);
-    }
 }
 
 // --- the meta fields
@@ -230,11 +174,6 @@ static void create(struct core *core, uint32_t partition)
     core_emit(core, &action);
 }
 
-static bool same_epoch(const struct session *session, const struct stream_meta *meta)
-{
-    return meta->exists && strcmp(session->cursor.epoch.text, meta->epoch.text) == 0;
-}
-
 static void scan(struct core *core, uint32_t partition, uint64_t cursor)
 {
     const struct core_action action = {
@@ -250,7 +189,7 @@ static void meta_cold(struct core *core, uint32_t partition, const struct stream
         return;
     }
     if (!fits(core, meta)) {
-        session->start_at = mono_add_ms(core->now.mono, CHECK_EVERY_MS);
+        session->start_at = mono_add_ms(core->now.mono, REFUSED_AGAIN_MS);
         return;
     }
     writer_abandon(core, partition);
@@ -270,21 +209,21 @@ static void meta_cold(struct core *core, uint32_t partition, const struct stream
 static void meta_end(struct core *core, uint32_t partition, const struct stream_meta *meta)
 {
     struct session *session = &core->sessions[partition];
-    if (!same_epoch(session, meta)) {
+    if (!session_same_epoch(session, meta)) {
         session_resync(core, partition, "epoch");
         return;
     }
     session->end = meta->sequence;
     subscribe(core, partition);
     if (session->cursor.sequence >= session->end) {
-        compare_digest(core, partition, &meta->digest);
+        session_compare_digest(core, partition, &meta->digest);
         if (session->state == SESSION_END) {
             go_live(core, partition);
         }
         return;
     }
     move(core, partition, SESSION_TAIL);
-    session->next_check = mono_add_ms(core->now.mono, BEHIND_PATIENCE_MS);
+    session->next_check = mono_add_ms(core->now.mono, SESSION_PATIENCE_MS);
 }
 
 // From the cursor to the end that the server told, and on.
@@ -296,7 +235,7 @@ static void read_on(struct core *core, uint32_t partition)
         go_live(core, partition);
     } else {
         move(core, partition, SESSION_TAIL);
-        session->next_check = mono_add_ms(core->now.mono, BEHIND_PATIENCE_MS);
+        session->next_check = mono_add_ms(core->now.mono, SESSION_PATIENCE_MS);
     }
 }
 
@@ -304,7 +243,7 @@ static void read_on(struct core *core, uint32_t partition)
 static void meta_probe(struct core *core, uint32_t partition, const struct stream_meta *meta)
 {
     struct session *session = &core->sessions[partition];
-    if (!same_epoch(session, meta)) {
+    if (!session_same_epoch(session, meta)) {
         session_resync(core, partition, "epoch");
         return;
     }
@@ -321,28 +260,6 @@ static void meta_probe(struct core *core, uint32_t partition, const struct strea
     const struct core_action action = {
         .type = CORE_ACT_PROBE, .partition = partition, .read = {.id = session->cursor.id}};
     core_emit(core, &action);
-}
-
-// The idle check of a partition in TAIL or LIVE.
-static void meta_check(struct core *core, uint32_t partition, const struct stream_meta *meta)
-{
-    struct session *session = &core->sessions[partition];
-    session->checking = false;
-    schedule_check(core, session);
-    if (!same_epoch(session, meta)) {
-        session_resync(core, partition, "epoch");
-    } else if (meta->sequence < session->asked_at) {
-        session_resync(core, partition, "rollback");
-    } else if (meta->sequence <= session->cursor.sequence) {
-        session->behind_since = (struct mono){0};
-        if (session->state == SESSION_LIVE && meta->sequence == session->cursor.sequence) {
-            compare_digest(core, partition, &meta->digest);
-        }
-    } else {
-        // Entries ahead of us.  They are on their way, or the tail was trimmed, which XREAD never says.
-        session->behind_of = session->cursor.sequence;
-        session->behind_since = core->now.mono;
-    }
 }
 
 static void on_meta(struct core *core, const struct stream_event *event)
@@ -364,7 +281,7 @@ static void on_meta(struct core *core, const struct stream_event *event)
     case SESSION_TAIL:
     case SESSION_LIVE:
         if (core->sessions[p].checking) {
-            meta_check(core, p, &event->meta);
+            session_meta_check(core, p, &event->meta);
         }
         break;
     case SESSION_OFFLINE:
@@ -392,7 +309,7 @@ static void on_scan(struct core *core, const struct stream_event *event)
         return;
     }
     move(core, event->partition, SESSION_END);
-    ask_meta(core, event->partition);
+    session_ask_meta(core, event->partition);
 }
 
 static void on_probe(struct core *core, const struct stream_event *event)
@@ -403,8 +320,7 @@ static void on_probe(struct core *core, const struct stream_event *event)
         return;
     }
     const struct stream_entry *entry = &event->probe.entry;
-    bool ours = event->probe.found && entry->valid &&
-                entry->sequence == session->cursor.sequence &&
+    bool ours = event->probe.found && entry->valid && entry->sequence == session->cursor.sequence &&
                 strcmp(entry->epoch.text, session->cursor.epoch.text) == 0 &&
                 (session->shadow_lost || (entry->digest.count == session->shadow.count &&
                                           entry->digest.sum == session->shadow.sum));
@@ -463,7 +379,8 @@ static void on_entry(struct core *core, const struct stream_event *event)
         return;
     }
     if (session->cursor_of_scan && entry->sequence <= session->cursor.sequence) {
-        session->cursor.id = entry->id; // the id was noted a moment before the meta fields; scanned since
+        session->cursor.id =
+            entry->id; // the id was noted a moment before the meta fields; scanned since
         return;
     }
     if (entry->sequence != session->cursor.sequence + 1) {
@@ -480,7 +397,7 @@ static void on_entry(struct core *core, const struct stream_event *event)
         take_pair(core, entry, partition, &entry->pairs[i]);
     }
     if (session->state == SESSION_LIVE) {
-        compare_digest(core, partition, &entry->digest);
+        session_compare_digest(core, partition, &entry->digest);
     }
     if (session->state == SESSION_TAIL || session->state == SESSION_LIVE) {
         remember(core, session);
@@ -488,7 +405,7 @@ static void on_entry(struct core *core, const struct stream_event *event)
     }
     if (session->state == SESSION_TAIL && session->cursor.sequence >= session->end) {
         go_live(core, partition);
-        compare_digest(core, partition, &entry->digest);
+        session_compare_digest(core, partition, &entry->digest);
     }
 }
 
@@ -504,7 +421,7 @@ static void on_status(struct core *core, const struct stream_event *event)
     // Asked again later, by the tick.
     session->start_at = mono_add_ms(core->now.mono, 1000 + (int64_t)(core_random(core) % 1000));
     session->checking = false;
-    schedule_check(core, session);
+    session_schedule_check(core, session);
     if (session->state == SESSION_SCAN || session->state == SESSION_END) {
         move(core, partition, SESSION_COLD);
     }
@@ -564,7 +481,7 @@ void session_up(struct core *core)
         }
         if (session->has_cursor) {
             move(core, p, SESSION_PROBE);
-            ask_meta(core, p);
+            session_ask_meta(core, p);
         } else {
             start_cold(core, p);
         }
@@ -579,43 +496,6 @@ void session_down(struct core *core)
             core->sessions[p].metas_open = 0;
             move(core, p, SESSION_OFFLINE);
         }
-    }
-}
-
-static void tick_one(struct core *core, uint32_t partition)
-{
-    struct session *session = &core->sessions[partition];
-    struct mono now = core->now.mono;
-    bool reading = session->state == SESSION_TAIL || session->state == SESSION_LIVE;
-    if ((session->state == SESSION_COLD || session->state == SESSION_PROBE) &&
-        session->start_at.us != 0 && mono_reached(now, session->start_at)) {
-        session->start_at = (struct mono){0};
-        ask_meta(core, partition);
-    }
-    if (!reading) {
-        return;
-    }
-    if (session->behind_since.us != 0 && session->cursor.sequence != session->behind_of) {
-        session->behind_since = (struct mono){0}; // they came
-    }
-    if (session->behind_since.us != 0 &&
-        mono_ms_between(session->behind_since, now) >= BEHIND_PATIENCE_MS) {
-        session_resync(core, partition, "trim");
-        return;
-    }
-    if (!session->checking && mono_reached(now, session->next_check)) {
-        session->checking = true;
-        ask_meta(core, partition);
-    }
-}
-
-void session_tick(struct core *core)
-{
-    if (!core->up) {
-        return;
-    }
-    for (uint32_t p = 0; p < core->options.partitions; p++) {
-        tick_one(core, p);
     }
 }
 

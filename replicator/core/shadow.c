@@ -32,7 +32,7 @@ static void side_put(struct core *core, uint32_t partition, struct span key,
     uint64_t hash = core_hash(core, key);
     struct side *side = keymap_get(&core->side, key, hash);
     if (side == NULL) {
-        side = keymap_add(&core->side, &core->arena, key, sizeof(*side), hash);
+        side = keymap_add(&core->side, key, sizeof(*side), hash);
     }
     if (side == NULL) {
         // Without this entry the digest cannot be compared; the next resync starts it afresh.
@@ -44,28 +44,27 @@ static void side_put(struct core *core, uint32_t partition, struct span key,
     side->hash = fact->hash;
 }
 
-void shadow_move(struct core *core, uint32_t partition, struct span key,
-                 const struct shadow_fact *before, const struct shadow_fact *now, bool as_map)
+void shadow_move(struct core *core, const struct shadow_change *change)
 {
-    struct stream_digest *digest = &core->sessions[partition].shadow;
-    if (before->held) {
+    struct stream_digest *digest = &core->sessions[change->partition].shadow;
+    if (change->before.held) {
         digest->count--;
-        digest->sum = (digest->sum - before->hash) & CODEC_HASH_MASK;
+        digest->sum = (digest->sum - change->before.hash) & CODEC_HASH_MASK;
     }
-    if (now->held) {
+    if (change->now.held) {
         digest->count++;
-        digest->sum = (digest->sum + now->hash) & CODEC_HASH_MASK;
+        digest->sum = (digest->sum + change->now.hash) & CODEC_HASH_MASK;
     }
-    if (now->held && !as_map) {
-        side_put(core, partition, key, now);
+    if (change->now.held && !change->as_map) {
+        side_put(core, change->partition, change->key, &change->now);
         return;
     }
-    struct side *side = side_get(core, key);
+    struct side *side = side_get(core, change->key);
     if (side != NULL) {
-        keymap_remove(&core->side, &core->arena, side);
+        keymap_remove(&core->side, side);
     }
-    if (!now->held) {
-        map_set_mark(core->map, key, 0);
+    if (!change->now.held) {
+        map_set_mark(core->map, change->key, 0);
     }
 }
 
@@ -91,7 +90,7 @@ void shadow_forget(struct core *core, uint32_t partition)
     while ((side = keymap_at(&core->side, &index)) != NULL) {
         if (side->partition == partition) {
             // Removal shifts another item into this cell: look at it again.
-            keymap_remove(&core->side, &core->arena, side);
+            keymap_remove(&core->side, side);
         } else {
             index++;
         }

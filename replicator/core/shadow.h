@@ -24,10 +24,15 @@ struct shadow_fact shadow_get(struct core *core, uint32_t partition, struct span
 // The same, looking into the map itself.
 struct shadow_fact shadow_find(struct core *core, uint32_t partition, struct span key);
 
-// The stream said that the server holds `now` (or nothing).  `as_map`: the map holds exactly that and
-// carries the generation as mark; otherwise a side entry keeps it.
-void shadow_move(struct core *core, uint32_t partition, struct span key,
-                 const struct shadow_fact *before, const struct shadow_fact *now, bool as_map);
+// The stream said that the server holds `now` of a key (or nothing).
+struct shadow_change {
+    uint32_t partition;
+    struct span key;
+    struct shadow_fact before, now;
+    bool
+        as_map; // the map holds exactly `now` and carries the generation as mark; else a side entry keeps it
+};
+void shadow_move(struct core *core, const struct shadow_change *change);
 
 // The map is about to change without the stream: keep what the server held in a side entry.
 void shadow_detach(struct core *core, uint32_t partition, struct span key,

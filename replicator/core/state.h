@@ -18,13 +18,13 @@
 
 #define SLOT_TRIES_BEFORE_BACKOFF 3
 #define REPAIR_RANK_STEP_MS 400
-#define REPAIR_BARRIER_MS 2500   // after a resync repairs go first
-#define HEALTH_INPUTS_MAX 256    // observations of one instance that have a voice
-#define HISTORY_LEN 128          // own positions remembered per partition
-#define DIRTY_MAX 512            // instances to derive again at the end of a step
-#define WAITING_MAX 256          // accepted records of one partition whose echo is awaited
-#define CONDS_MAX 256            // conditional writes that one partition may hold
-#define OUTBOX_MAX 65536         // slots
+#define REPAIR_BARRIER_MS 2500 // after a resync repairs go first
+#define HEALTH_INPUTS_MAX 256  // observations of one instance that have a voice
+#define HISTORY_LEN 128        // own positions remembered per partition
+#define DIRTY_MAX 512          // instances to derive again at the end of a step
+#define WAITING_MAX 256        // accepted records of one partition whose echo is awaited
+#define CONDS_MAX 256          // conditional writes that one partition may hold
+#define OUTBOX_MAX 65536       // slots
 
 // A caller that waits for the stream.
 struct waiter {
@@ -56,17 +56,17 @@ struct slot {
     struct version base_version;
     uint64_t base_hash;
     uint32_t base_flags;
-    struct bytes base;      // body
-    struct bytes sent;      // patch in the air
-    struct bytes waiting;   // patch composed since
+    struct bytes base;    // body
+    struct bytes sent;    // patch in the air
+    struct bytes waiting; // patch composed since
     uint32_t sent_count, waiting_count;
     struct waiter *sent_waiters, *waiters;
     struct claim claim;
-    bool repair;            // send the base again: the server lost it
+    bool repair; // send the base again: the server lost it
     uint32_t tries;
     struct mono not_before;
-    bool known_set;         // a conflict told what the server holds, before the reader got there
-    struct version known;   // none: absent
+    bool known_set;       // a conflict told what the server holds, before the reader got there
+    struct version known; // none: absent
 };
 
 enum cond_kind { COND_API, COND_JOIN, COND_INTERNAL };
@@ -90,10 +90,10 @@ struct flight_row {
 // The one put in the air of a partition.
 struct flight {
     bool active;
-    bool again;       // the outcome of an earlier sending is unknown
+    bool again; // the outcome of an earlier sending is unknown
     bool transmitted;
     uint32_t count;
-    uint32_t used;    // bytes of `buffer`
+    uint32_t used; // bytes of `buffer`
     struct mono not_before;
     struct flight_row *rows;       // STREAM_PUT_RECORDS_MAX
     struct stream_record *records; // likewise
@@ -105,8 +105,8 @@ enum session_state {
     SESSION_PROBE,   // connected again: is our place still there?
     SESSION_COLD,    // asked for the meta fields before a scan
     SESSION_SCAN,
-    SESSION_END,     // asked for the meta fields after the scan
-    SESSION_TAIL,    // reading up to that sequence
+    SESSION_END,  // asked for the meta fields after the scan
+    SESSION_TAIL, // reading up to that sequence
     SESSION_LIVE,
     SESSION_STATE_COUNT
 };
@@ -125,35 +125,35 @@ struct session {
     enum session_state state;
     struct stream_position cursor; // digest unused: see shadow
     struct stream_digest shadow;   // of what the server held at the cursor
-    bool shadow_lost;              // no memory for the side table: not compared until the next resync
+    bool shadow_lost; // no memory for the side table: not compared until the next resync
     bool has_cursor;
-    bool cursor_of_scan;           // noted before a scan: that entry's digest is older than the shadow
-    uint32_t generation;           // of the scan; a map mark of this value means: the server holds it
-    uint64_t end;                  // TAIL: live when past it
+    bool cursor_of_scan; // noted before a scan: that entry's digest is older than the shadow
+    uint32_t generation; // of the scan; a map mark of this value means: the server holds it
+    uint64_t end;        // TAIL: live when past it
     uint64_t floor;
-    uint64_t acked;                // greatest sequence of an accepted put
+    uint64_t acked; // greatest sequence of an accepted put
     int64_t born_ms;
-    struct mono barrier;           // patches wait until then
+    struct mono barrier; // patches wait until then
     struct mono next_check;
-    struct mono start_at;          // COLD: not before
+    struct mono start_at; // COLD: not before
     bool checking;
-    uint64_t asked_at;             // sequence that the server must have reached when it was asked
-    uint32_t metas_open;           // questions for the meta fields that are not answered yet
-    uint64_t behind_of;            // a check saw this sequence ahead of us ...
-    struct mono behind_since;      // ... since then; 0 = not
+    uint64_t asked_at;        // sequence that the server must have reached when it was asked
+    uint32_t metas_open;      // questions for the meta fields that are not answered yet
+    uint64_t behind_of;       // a check saw this sequence ahead of us ...
+    struct mono behind_since; // ... since then; 0 = not
     struct mono last_digest_resync;
     bool diverged;
     uint64_t resyncs, repairs;
     uint32_t resyncs_in_row;
     struct flight flight;
-    bool orphan;                   // the reply of an abandoned put is still to come
+    bool orphan; // the reply of an abandoned put is still to come
     struct cond *conds;
     uint32_t cond_count;
     struct slot *first, *last;
     uint32_t slot_count;
     struct awaited *awaited; // WAITING_MAX, lazily
     uint32_t awaited_count;
-    struct place *history;   // HISTORY_LEN
+    struct place *history; // HISTORY_LEN
     uint32_t history_at, history_count;
 };
 
@@ -192,7 +192,7 @@ struct instance {
     bool counted, overridden, bad, probing, dirty, leased, lease_expired;
     bool shown_once;        // what is shown was announced as it stands
     bool assigned_as_shown; // the checker knows the address as it stands
-    struct health raw;   // before the guard
+    struct health raw;      // before the guard
     struct health shown;
     int64_t since_ms;
     struct mono lease_due;
@@ -202,8 +202,8 @@ struct instance {
 struct peer {
     struct keyed keyed; // node id
     uint64_t rank_hash;
-    uint64_t writer40;  // upper 40 bits of its versions' writer
-    bool recorded, up;  // by its record
+    uint64_t writer40; // upper 40 bits of its versions' writer
+    bool recorded, up; // by its record
     uint64_t incarnation;
     uint64_t beat_incarnation;
     bool beating;
@@ -216,7 +216,7 @@ struct peer {
     char state[16];
     char digest[48];
     struct mono missing_since; // up by its record, absent from the heartbeats; 0 = not
-    bool ahead;                // its heartbeat shows another epoch or a greater sequence than the server
+    bool ahead; // its heartbeat shows another epoch or a greater sequence than the server
 };
 
 enum timed_kind { TIMED_UNTIL, TIMED_TTL };
@@ -224,8 +224,8 @@ enum timed_kind { TIMED_UNTIL, TIMED_TTL };
 struct timed {
     struct keyed keyed; // override or observation key
     enum timed_kind kind;
-    int64_t until_ms;   // server time
-    struct mono due;    // ttl
+    int64_t until_ms; // server time
+    struct mono due;  // ttl
     int64_t ttl_ms;
 };
 
@@ -247,8 +247,8 @@ struct core {
 
     bool up, ever_up, ready, stale_start, warm, joined, joining, fenced, misconfigured;
     bool rise_again, leaving;
-    uint64_t fence_at;          // a greater incarnation of our own name was read
-    int64_t lag_ms;             // of the last entry read; -1: none yet
+    uint64_t fence_at; // a greater incarnation of our own name was read
+    int64_t lag_ms;    // of the last entry read; -1: none yet
     struct mono next_join;
     const char *misconfigured_why;
     uint64_t incarnation;
@@ -256,19 +256,19 @@ struct core {
     struct mono next_tick;
     struct mono next_beat, next_timed;
     bool beating;
-    bool beat_done;             // one heartbeat was answered since connecting
-    int64_t server_ms;          // of the last heartbeat
+    bool beat_done;    // one heartbeat was answered since connecting
+    int64_t server_ms; // of the last heartbeat
     struct mono server_at;
     bool in_grace;
-    struct mono gate_until;     // an emptied server: wait for holders at most until then
+    struct mono gate_until; // an emptied server: wait for holders at most until then
     uint32_t live_nodes;
     struct peer *self;
 
     struct instance *dirty[DIRTY_MAX];
     uint32_t dirty_count;
     bool all_dirty;
-    bool adopt_leases;          // a node went down: its leases need another owner
-    bool assign_again;          // the set of live nodes has changed
+    bool adopt_leases; // a node went down: its leases need another owner
+    bool assign_again; // the set of live nodes has changed
 
     uint64_t counters[CORE_COUNTER_COUNT];
 

@@ -23,15 +23,14 @@ static struct timed *timed_open(struct core *core, struct span key)
 {
     uint64_t hash = core_hash(core, key);
     struct timed *timed = keymap_get(&core->timed, key, hash);
-    return timed != NULL ? timed
-                         : keymap_add(&core->timed, &core->arena, key, sizeof(*timed), hash);
+    return timed != NULL ? timed : keymap_add(&core->timed, key, sizeof(*timed), hash);
 }
 
 static void timed_close(struct core *core, struct span key)
 {
     struct timed *timed = keymap_get(&core->timed, key, core_hash(core, key));
     if (timed != NULL) {
-        keymap_remove(&core->timed, &core->arena, timed);
+        keymap_remove(&core->timed, timed);
     }
 }
 
@@ -72,14 +71,13 @@ static void lease_expire(struct core *core, struct instance *instance)
     lease_observation_key(keyed_span(&instance->keyed), &bytes);
     const struct core_log log = {.what = CORE_LOG_LEASE, .key = keyed_span(&instance->keyed)};
     core_say(core, &log);
-    const struct patch patch = {
-        .op = PATCH_PUT,
-        .record = {.kind = KEY_OBSERVATION,
-                   .observation = {.status = STATUS_UNHEALTHY,
-                                   .reason = REASON_LEASE_EXPIRED,
-                                   .vantage = VANTAGE_EXTERNAL,
-                                   .since_ms = core->now.wall.ms,
-                                   .via = core->options.node_id}}};
+    const struct patch patch = {.op = PATCH_PUT,
+                                .record = {.kind = KEY_OBSERVATION,
+                                           .observation = {.status = STATUS_UNHEALTHY,
+                                                           .reason = REASON_LEASE_EXPIRED,
+                                                           .vantage = VANTAGE_EXTERNAL,
+                                                           .since_ms = core->now.wall.ms,
+                                                           .via = core->options.node_id}}};
     write_internal(core, key_span(&bytes), &patch);
 }
 
@@ -100,8 +98,8 @@ void timed_registration_changed(struct core *core, struct span key)
         return;
     }
     bool held = read_shown(core, key, KEY_REGISTRATION, &record);
-    bool leased = held && record.registration.lease_ms > 0 &&
-                  is_self(core, record.registration.owner);
+    bool leased =
+        held && record.registration.lease_ms > 0 && is_self(core, record.registration.owner);
     if (!leased) {
         instance->leased = false;
         return;

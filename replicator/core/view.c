@@ -63,8 +63,8 @@ size_t core_get_nodes(const struct core *core, struct core_node_view *ret_nodes,
 {
     size_t count = 0;
     uint32_t index = 0;
-    for (const struct peer *p = NULL;
-         count < cap && (p = keymap_at(&core->nodes, &index)) != NULL; index++) {
+    for (const struct peer *p = NULL; count < cap && (p = keymap_at(&core->nodes, &index)) != NULL;
+         index++) {
         struct core_node_view *view = &ret_nodes[count++];
         memset(view, 0, sizeof(*view));
         text_copy(view->id, sizeof(view->id), keyed_span(&p->keyed));
@@ -74,10 +74,9 @@ size_t core_get_nodes(const struct core *core, struct core_node_view *ret_nodes,
         text_copy(view->digest, sizeof(view->digest), span_str(p->digest));
         view->incarnation = p->incarnation;
         view->up = p->recorded && p->up;
-        view->beat_age_ms =
-            p->beat_seen.us == 0
-                ? -1
-                : p->beat_age_ms + mono_ms_between(p->beat_seen, core->now.mono);
+        view->beat_age_ms = p->beat_seen.us == 0
+                                ? -1
+                                : p->beat_age_ms + mono_ms_between(p->beat_seen, core->now.mono);
         view->lag_ms = p->lag_ms;
         view->agrees = p->agrees;
     }

@@ -11,8 +11,7 @@ static const struct record *view(struct core *core, struct span key, struct reco
 {
     struct key parsed;
     struct map_copy *copy = &core->copy;
-    if (!map_get(core->map, key, copy) ||
-        (copy->facts.flags & (MAP_TOMBSTONE | MAP_OPAQUE)) != 0 ||
+    if (!map_get(core->map, key, copy) || (copy->facts.flags & (MAP_TOMBSTONE | MAP_OPAQUE)) != 0 ||
         key_parse(key, &parsed) != ERR_OK ||
         codec_body_read(parsed.kind, map_copy_body(copy), ret_record) != ERR_OK) {
         return NULL;
@@ -42,7 +41,8 @@ static void refuse(struct core *core, struct span key, uint64_t op)
 }
 
 // Scope local: the record is ours alone; it gets versions of its own and no place in any digest.
-static enum core_outcome write_local(struct core *core, struct span key, const struct record *record)
+static enum core_outcome write_local(struct core *core, struct span key,
+                                     const struct record *record)
 {
     struct map_facts facts;
     bool held = map_peek(core->map, key, &facts);
@@ -53,8 +53,7 @@ static enum core_outcome write_local(struct core *core, struct span key, const s
     hashed.hash = codec_hash(key, value.version, value.body);
     uint32_t flags = MAP_LOCAL | (record->tombstone ? (uint32_t)MAP_TOMBSTONE : 0);
     enum put_result result = PUT_STALE;
-    if (value.body.len == 0 ||
-        map_put(core->map, key, &hashed, flags, 0, &result) != ERR_OK) {
+    if (value.body.len == 0 || map_put(core->map, key, &hashed, flags, 0, &result) != ERR_OK) {
         return CORE_REFUSED;
     }
     derive_touch(core, key);
@@ -95,7 +94,8 @@ static void delete_family(struct core *core, struct span key)
     struct key_bytes service_bytes;
     key_policy(parsed.tenant, parsed.service, &service_bytes);
     struct key_bytes member;
-    while (map_service_keys(core->map, key_span(&service_bytes), key_span(&after), &member, 1) == 1) {
+    while (map_service_keys(core->map, key_span(&service_bytes), key_span(&after), &member, 1) ==
+           1) {
         after = member;
         struct span member_span = key_span(&member);
         if (!whole_service && !span_eq(key_instance_prefix(member_span), key)) {
@@ -204,10 +204,8 @@ void write_internal_if_unchanged(struct core *core, struct span key, const struc
     if (core->fenced || !map_peek(core->map, key, &facts) || facts.pending != 0) {
         return;
     }
-    const struct core_write write = {.key = key,
-                                     .patch = patch,
-                                     .precondition = CORE_IF_MATCH,
-                                     .version = facts.version};
+    const struct core_write write = {
+        .key = key, .patch = patch, .precondition = CORE_IF_MATCH, .version = facts.version};
     if ((facts.flags & MAP_LOCAL) != 0) {
         write_unconditional(core, &write);
     } else {

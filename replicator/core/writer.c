@@ -277,8 +277,8 @@ void writer_reply(struct core *core, const struct stream_event *event)
 
 static bool claims(const struct claim *claim, const struct codec_value *value)
 {
-    return (claim->in_flight || claim->doubt) &&
-           version_cmp(claim->version, value->version) == 0 && claim->hash == value->hash;
+    return (claim->in_flight || claim->doubt) && version_cmp(claim->version, value->version) == 0 &&
+           claim->hash == value->hash;
 }
 
 void writer_echo(struct core *core, uint32_t partition, struct span key,
@@ -352,7 +352,8 @@ void writer_reader_moved(struct core *core, uint32_t partition)
         const struct shadow_fact server = shadow_find(core, partition, key);
         if (map_peek(core->map, key, &facts) &&
             (!server.held || version_cmp(server.version, facts.version) < 0)) {
-            repair_plan(core, key, "echo"); // passed its place without seeing it: the server went back
+            repair_plan(core, key,
+                        "echo"); // passed its place without seeing it: the server went back
         }
         bytes_clear(core, &awaited->key);
     }
@@ -420,7 +421,7 @@ void writer_pump(struct core *core, uint32_t partition)
     struct session *session = &core->sessions[partition];
     struct flight *flight = &session->flight;
     if (session->state != SESSION_LIVE || core->fenced || core->misconfigured || !core->ready ||
-        session->orphan ||        !mono_reached(core->now.mono, flight->not_before)) {
+        session->orphan || !mono_reached(core->now.mono, flight->not_before)) {
         return;
     }
     if (!flight->active && (session->first != NULL || session->conds != NULL)) {

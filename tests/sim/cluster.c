@@ -293,8 +293,8 @@ static void node_start(struct cluster *c, char name)
     n->name = name;
     n->up = true;
     n->arena = calloc(1, ARENA_LEN);
-    const struct map_options map_options = {.shards = 4, .partitions = PARTITIONS,
-                                            .changefeed = 1024, .instance = 1};
+    const struct map_options map_options = {
+        .shards = 4, .partitions = PARTITIONS, .changefeed = 1024, .instance = 1};
     enum err err = map_new(&map_options, &n->map);
     assert(err == ERR_OK && n->arena != NULL);
     const struct core_options options = {.node_id = {&n->name, 1},
@@ -350,15 +350,16 @@ static void operate(struct cluster *c, struct sim_node *n)
     struct key_bytes key;
     registration_key(i, &key);
     struct map_copy copy;
-    bool held = map_get(n->map, key_span(&key), &copy) &&
-                (copy.facts.flags & MAP_TOMBSTONE) == 0;
+    bool held = map_get(n->map, key_span(&key), &copy) && (copy.facts.flags & MAP_TOMBSTONE) == 0;
     uint64_t dice = below(c, 100);
     struct patch patch = {.record = {.kind = KEY_REGISTRATION}};
     struct registration *r = &patch.record.registration;
     struct core_write how = {.ack_stream = true};
     bool remove = dice >= 85 && i >= INSTANCES;
     how.op = history_begin(&c->history, (char)(n - c->nodes), i, c->now_ms, remove);
-    *r = (struct registration){.address = SPAN_LIT("10.0.0.1"), .port = 80, .weight = (uint32_t)how.op,
+    *r = (struct registration){.address = SPAN_LIT("10.0.0.1"),
+                               .port = 80,
+                               .weight = (uint32_t)how.op,
                                .owner = {&n->name, 1}};
     if (remove) {
         patch.op = PATCH_DELETE;
@@ -387,12 +388,12 @@ static void probe(struct cluster *c, struct sim_node *n)
         }
         struct key_bytes key;
         registration_key(i, &key);
-        const struct core_event event = {
-            .type = CORE_EV_JUDGED,
-            .judged = {.key = key_span(&key),
-                       .status = c->truth[i],
-                       .reason = c->truth[i] == STATUS_HEALTHY ? REASON_CHECK_PASSED
-                                                               : REASON_CONNECT_REFUSED}};
+        const struct core_event event = {.type = CORE_EV_JUDGED,
+                                         .judged = {.key = key_span(&key),
+                                                    .status = c->truth[i],
+                                                    .reason = c->truth[i] == STATUS_HEALTHY
+                                                                  ? REASON_CHECK_PASSED
+                                                                  : REASON_CONNECT_REFUSED}};
         step(n, &event);
     }
 }
@@ -658,7 +659,8 @@ static void judge_twins(struct cluster *c)
             const struct sim_node *a = &c->nodes[i];
             const struct sim_node *b = &c->nodes[k];
             if (a->up && b->up && a->name == b->name && !is_fenced(a) && !is_fenced(b)) {
-                broken(c, "one node of a name is not fenced", "%c%u and %c%u", a->name, i, b->name, k);
+                broken(c, "one node of a name is not fenced", "%c%u and %c%u", a->name, i, b->name,
+                       k);
             }
         }
     }

@@ -20,11 +20,11 @@ enum cluster_fault {
     FAULT_LOSE_ENTRY = 1 << 3,
     FAULT_FLUSH = 1 << 4,
     FAULT_ROLLBACK = 1 << 5,
-    FAULT_CRASH = 1 << 6,      // a node starts anew, its memory gone
-    FAULT_GARBAGE = 1 << 7,    // a stranger writes into log and state
-    FAULT_REFUSE = 1 << 8,     // the server refuses for a while (out of memory)
-    FAULT_PAUSE = 1 << 9,      // a node stands still, also past its lease
-    FAULT_TWIN = 1 << 10,      // a second node of the same name joins
+    FAULT_CRASH = 1 << 6,   // a node starts anew, its memory gone
+    FAULT_GARBAGE = 1 << 7, // a stranger writes into log and state
+    FAULT_REFUSE = 1 << 8,  // the server refuses for a while (out of memory)
+    FAULT_PAUSE = 1 << 9,   // a node stands still, also past its lease
+    FAULT_TWIN = 1 << 10,   // a second node of the same name joins
     FAULT_COUNT = 11
 };
 
@@ -33,7 +33,7 @@ struct cluster_options {
     uint32_t faults; // those that may happen
     uint32_t nodes;  // at the start
     uint32_t steps;
-    bool trace;      // print the transcript
+    bool trace; // print the transcript
 };
 
 struct cluster_verdict {

@@ -120,8 +120,8 @@ static bool may_be_gone(const struct history *history, const struct history_op *
     for (uint64_t i = 1; i < history->count; i++) {
         const struct history_op *other = &history->ops[i];
         if (other->remove && other->instance == op->instance &&
-            (history->forked || other->end >= op->start) &&
-            other->outcome != CORE_STALE && other->outcome != CORE_NOT_FOUND) {
+            (history->forked || other->end >= op->start) && other->outcome != CORE_STALE &&
+            other->outcome != CORE_NOT_FOUND) {
             return true;
         }
     }
@@ -147,7 +147,8 @@ static bool judge_op(const struct history *history, uint64_t number, uint64_t la
             return false;
         }
         ret_fault->promise = "no acknowledged write is lost";
-    } else if (!history->forked && last != number && final->decided && !final->orphaned && final->end < op->start) {
+    } else if (!history->forked && last != number && final->decided && !final->orphaned &&
+               final->end < op->start) {
         ret_fault->promise = "no acknowledged write is undone by an older one";
     } else {
         return false;
@@ -155,8 +156,8 @@ static bool judge_op(const struct history *history, uint64_t number, uint64_t la
     snprintf(ret_fault->detail, sizeof(ret_fault->detail),
              "op %llu on i%d (%lld..%lld, outcome %d), last writer %llu (%lld..%lld)",
              (unsigned long long)number, op->instance, (long long)op->start, (long long)op->end,
-             (int)op->outcome, (unsigned long long)last, (long long)final->start,
-             (long long)final->end);
+             (int)op->outcome, (unsigned long long)last, (long long) final->start,
+             (long long) final->end);
     return true;
 }
 

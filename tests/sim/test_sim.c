@@ -25,10 +25,8 @@ static void run(uint32_t faults, uint64_t from, uint64_t to)
     range(from, to, &from, &to);
     struct cluster_verdict sum = {0};
     for (uint64_t seed = from; seed < to; seed++) {
-        struct cluster_options options = {.seed = seed,
-                                          .nodes = 4,
-                                          .steps = 600,
-                                          .trace = getenv("SIM_TRACE") != NULL};
+        struct cluster_options options = {
+            .seed = seed, .nodes = 4, .steps = 600, .trace = getenv("SIM_TRACE") != NULL};
         // Swarm: each seed has some of the faults only, so that none hides another.
         uint64_t mix = seed * UINT64_C(0x9e3779b97f4a7c15);
         options.faults = faults & (uint32_t)(mix >> 40 | mix >> 20);
@@ -45,9 +43,10 @@ static void run(uint32_t faults, uint64_t from, uint64_t to)
         sum.resyncs += verdict.resyncs;
         sum.conflicts += verdict.conflicts;
     }
-    printf("# seeds %" PRIu64 "..%" PRIu64 ": writes %" PRIu64 " accepted %" PRIu64 " entries %" PRIu64
-           " conflicts %" PRIu64 " resyncs %" PRIu64 " repairs %" PRIu64 "\n",
-           from, to, sum.writes, sum.accepted, sum.entries, sum.conflicts, sum.resyncs, sum.repairs);
+    printf("# seeds %" PRIu64 "..%" PRIu64 ": writes %" PRIu64 " accepted %" PRIu64
+           " entries %" PRIu64 " conflicts %" PRIu64 " resyncs %" PRIu64 " repairs %" PRIu64 "\n",
+           from, to, sum.writes, sum.accepted, sum.entries, sum.conflicts, sum.resyncs,
+           sum.repairs);
     CHECK(sum.accepted > 0);
 }
 
@@ -88,8 +87,8 @@ TEST(crashed_nodes_and_twins_are_fenced_and_replaced)
 
 TEST(the_same_seed_gives_the_same_transcript)
 {
-    struct cluster_options options = {.seed = 7, .nodes = 3, .steps = 300,
-                                      .faults = FAULT_CUT | FAULT_FLUSH | FAULT_DROP_REPLY};
+    struct cluster_options options = {
+        .seed = 7, .nodes = 3, .steps = 300, .faults = FAULT_CUT | FAULT_FLUSH | FAULT_DROP_REPLY};
     struct cluster_verdict first;
     struct cluster_verdict second;
     cluster_run(&options, &first);

@@ -10,10 +10,12 @@
 #define ARENA_LEN (4u << 20)
 
 static const char *const outcomes[] = {
-    [CORE_APPLIED] = "applied",     [CORE_ACCEPTED] = "accepted",   [CORE_SAME] = "same",
-    [CORE_NOT_FOUND] = "not_found", [CORE_STALE] = "stale",         [CORE_CONFLICT] = "conflict",
-    [CORE_REFUSED] = "refused",     [CORE_NOT_READY] = "not_ready", [CORE_FENCED] = "fenced",
-    [CORE_UNAVAILABLE] = "unavailable", [CORE_UNKNOWN] = "unknown"};
+    [CORE_APPLIED] = "applied", [CORE_ACCEPTED] = "accepted",
+    [CORE_SAME] = "same",       [CORE_NOT_FOUND] = "not_found",
+    [CORE_STALE] = "stale",     [CORE_CONFLICT] = "conflict",
+    [CORE_REFUSED] = "refused", [CORE_NOT_READY] = "not_ready",
+    [CORE_FENCED] = "fenced",   [CORE_UNAVAILABLE] = "unavailable",
+    [CORE_UNKNOWN] = "unknown"};
 
 __attribute__((format(printf, 2, 3))) static void tell(struct rig *rig, const char *format, ...)
 {
@@ -22,8 +24,8 @@ __attribute__((format(printf, 2, 3))) static void tell(struct rig *rig, const ch
     }
     va_list args;
     va_start(args, format);
-    int len = vsnprintf(rig->story + rig->story_len, sizeof(rig->story) - rig->story_len, format,
-                        args);
+    int len =
+        vsnprintf(rig->story + rig->story_len, sizeof(rig->story) - rig->story_len, format, args);
     va_end(args);
     rig->story_len += (size_t)len;
     CHECK(rig->story_len < sizeof(rig->story));
@@ -311,11 +313,11 @@ uint64_t rig_write(struct rig *rig, const struct core_write *write)
 
 static struct patch instance_patch(uint32_t weight)
 {
-    return (struct patch){.op = PATCH_PUT,
-                          .record = {.kind = KEY_REGISTRATION,
-                                     .registration = {.address = SPAN_LIT("10.0.0.1"),
-                                                      .port = 80,
-                                                      .weight = weight}}};
+    return (struct patch){
+        .op = PATCH_PUT,
+        .record = {
+            .kind = KEY_REGISTRATION,
+            .registration = {.address = SPAN_LIT("10.0.0.1"), .port = 80, .weight = weight}}};
 }
 
 uint64_t rig_put_instance(struct rig *rig, const char *instance, uint32_t weight, bool ack_stream)

@@ -66,11 +66,11 @@ uint64_t rig_write(struct rig *rig, const struct core_write *write);
 void rig_key(const char *instance, struct key_bytes *ret_key);
 
 // The server's answers to the last put, which is applied to the played server's digest.
-void rig_accept(struct rig *rig);                                     // and nothing is echoed yet
+void rig_accept(struct rig *rig); // and nothing is echoed yet
 // The last put was applied though no reply came.
 void rig_apply_lost(struct rig *rig);
-void rig_echo(struct rig *rig);                                       // the entry of the last put
-void rig_refuse(struct rig *rig, struct span current);                // a conflict of one record
+void rig_echo(struct rig *rig);                        // the entry of the last put
+void rig_refuse(struct rig *rig, struct span current); // a conflict of one record
 void rig_status(struct rig *rig, enum stream_status status);
 // A peer's entry with one registration; `counter` is its version's, the writer is another node.
 void rig_entry(struct rig *rig, const char *instance, uint64_t counter, uint32_t weight);

@@ -29,10 +29,11 @@ static uint64_t bad_hash(int i)
 TEST(it_agrees_with_an_array_under_random_changes)
 {
     struct arena arena;
-    struct keymap map = {0};
+    struct keymap map;
     bool held[200] = {false};
     uint32_t state = 42;
     arena_init(&arena, region, sizeof(region));
+    keymap_init(&map, &arena);
     for (int round = 0; round < 20000; round++) {
         int i = (int)(next_random(&state) % 200);
         char key[16];
@@ -41,9 +42,9 @@ TEST(it_agrees_with_an_array_under_random_changes)
         CHECK_EQ(thing != NULL, held[i]);
         if (thing != NULL) {
             CHECK_EQ(thing->value, i);
-            keymap_remove(&map, &arena, thing);
+            keymap_remove(&map, thing);
         } else {
-            thing = keymap_add(&map, &arena, span_str(key), sizeof(*thing), bad_hash(i));
+            thing = keymap_add(&map, span_str(key), sizeof(*thing), bad_hash(i));
             CHECK(thing != NULL);
             thing->value = i;
         }
@@ -61,13 +62,14 @@ TEST(it_agrees_with_an_array_under_random_changes)
 TEST(a_full_arena_refuses_and_changes_nothing)
 {
     struct arena arena;
-    struct keymap map = {0};
+    struct keymap map;
     arena_init(&arena, region, 4096);
+    keymap_init(&map, &arena);
     int i = 0;
     for (;; i++) {
         char key[16];
         snprintf(key, sizeof(key), "%d", i);
-        if (keymap_add(&map, &arena, span_str(key), sizeof(struct thing), (uint64_t)i) == NULL) {
+        if (keymap_add(&map, span_str(key), sizeof(struct thing), (uint64_t)i) == NULL) {
             break;
         }
     }

@@ -180,10 +180,10 @@ static void conditional(struct rig *rig, uint64_t op, struct version version)
 {
     struct key_bytes key;
     rig_key("i1", &key);
-    const struct patch patch = {.op = PATCH_MERGE,
-                                .mask = PATCH_WEIGHT,
-                                .record = {.kind = KEY_REGISTRATION,
-                                           .registration = {.weight = (uint32_t)op}}};
+    const struct patch patch = {
+        .op = PATCH_MERGE,
+        .mask = PATCH_WEIGHT,
+        .record = {.kind = KEY_REGISTRATION, .registration = {.weight = (uint32_t)op}}};
     const struct core_write write = {.op = op,
                                      .key = key_span(&key),
                                      .patch = &patch,
@@ -263,8 +263,7 @@ SUITE("core/writer", T(a_write_is_shown_at_once_and_sent),
       T(an_equal_write_publishes_nothing), T(a_conflict_is_merged_and_composed_again),
       T(a_lost_reply_is_asked_again_with_the_same_bytes),
       T(a_refused_resend_waits_for_the_reader_and_is_accepted_when_it_was_seen),
-      T(a_refusal_of_the_server_is_tried_later),
-      T(another_epoch_reads_afresh_and_keeps_the_patch),
+      T(a_refusal_of_the_server_is_tried_later), T(another_epoch_reads_afresh_and_keeps_the_patch),
       T(a_conditional_write_touches_no_map_before_the_stream_decides),
       T(a_stale_condition_is_refused_without_a_call),
       T(a_conditional_write_without_a_connection_is_unavailable),
