@@ -146,6 +146,7 @@ unit-%: ; $(Q)$(MAKE) $(patsubst %.c,$(B)/%,$(wildcard tests/unit/$*/test_*.c)) 
 # What runs under prove.  Tests that need the program find it in MESHPULSE, the tree of objects in HOUSE_*.
 export MESHPULSE := $(CURDIR)/$(B)/meshpulse
 export REDIS_SERVER := $(CURDIR)/build/redis-server
+export ENVOY := $(CURDIR)/build/envoy
 house check: export HOUSE_BUILD := $(B)
 house check: export HOUSE_CFLAGS = $(CFLAGS_ALL)
 house check: export CC := $(CC)
@@ -171,7 +172,10 @@ house: $(B)/meshpulse ## The house rules: layers, purity, headers, length, words
 lint: compile_commands ## The formatter and the linter (version 14 of both)
 	$(Q)prove $(sort $(wildcard tests/house/ci/*.t))
 
-e2e: meshpulse $(B)/meshpulse ## The program from outside, with real Redis servers
+build/envoy: tools/envoy.sh
+	$(Q)tools/envoy.sh
+
+e2e: meshpulse $(B)/meshpulse build/envoy ## The program from outside, with a real Redis and a real Envoy
 	$(Q)prove $(sort $(wildcard tests/e2e/*.t))
 
 bench: $(BENCH_BIN) ## Run the benchmarks
