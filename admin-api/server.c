@@ -15,7 +15,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define STOP_MS 3000
+#define STOP_GIVE_UP_MS 2000 // then writes that still wait are answered 503
+#define STOP_MS 3000         // then connections are cut
 #define STOP_STEP_MS 20
 
 struct admin {
@@ -35,7 +36,7 @@ struct admin {
     struct loop_task stop;
     _Atomic(struct server_secrets *) incoming; // of a reload, until the loop takes it
     struct loop_timer *stop_step;
-    struct mono stop_at;
+    struct mono stop_began;
 
     pthread_t thread;
     bool started;
@@ -78,8 +79,11 @@ static void on_reload(void *arg)
 static void on_stop_step(void *arg)
 {
     struct admin *admin = arg;
-    bool late = mono_ms_between(loop_now(admin->loop), admin->stop_at) <= 0;
-    if (!late && http1_server_connections(admin->http) > 0) {
+    int64_t waited_ms = mono_ms_between(admin->stop_began, loop_now(admin->loop));
+    if (waited_ms >= STOP_GIVE_UP_MS) {
+        serve_give_up(&admin->serve);
+    }
+    if (waited_ms < STOP_MS && http1_server_connections(admin->http) > 0) {
         loop_timer_set_ms(admin->stop_step, STOP_STEP_MS);
         return;
     }
@@ -90,7 +94,7 @@ static void on_stop_step(void *arg)
 static void on_stop(void *arg)
 {
     struct admin *admin = arg;
-    admin->stop_at = mono_add_ms(loop_now(admin->loop), STOP_MS);
+    admin->stop_began = loop_now(admin->loop);
     http1_server_drain(admin->http);
     watch_end_all(admin->serve.watches);
     loop_timer_set_ms(admin->stop_step, STOP_STEP_MS);

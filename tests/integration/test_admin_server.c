@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: Apache-2.0
+// The admin API on real sockets before a fake daemon: what needs a thread, a slow daemon or a client that
+// leaves.  The client is a blocking socket; each wait ends after 10 s at most.
+#include "admin-api/server.h"
+
+#include "base/address.h"
+#include "tests/lib/suite.h"
+#include "tests/unit/api/fake.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define WAIT_MS 10000
+#define ANSWER_MAX (4 * 1024 * 1024)
+#define PAY "/v1/services/pay/instances/pay-1"
+#define BODY "{\"address\":\"127.0.0.1\",\"port\":1}"
+
+struct stand {
+    struct fake *fake;
+    struct admin *admin;
+    struct admin_addresses addresses;
+    char dir[64];
+    char socket_path[96];
+    char tokens_path[96];
+};
+
+static void stand_up(struct stand *stand, struct admin_options options)
+{
+    char text[ADMIN_TEXT_LEN] = "";
+    (void)snprintf(stand->dir, sizeof(stand->dir), "/tmp/meshpulse-admin-XXXXXX");
+    CHECK(mkdtemp(stand->dir) != NULL);
+    (void)snprintf(stand->socket_path, sizeof(stand->socket_path), "%s/s", stand->dir);
+    (void)snprintf(stand->tokens_path, sizeof(stand->tokens_path), "%s/tokens", stand->dir);
+    stand->fake = fake_new();
+    fake_register(stand->fake, "default", "pay", "pay-1");
+    options.listen = "127.0.0.1:0";
+    options.probe_listen = "127.0.0.1:0";
+    options.unix_path = stand->socket_path;
+    options.unix_mode = 0600;
+    enum err err = admin_new(&options, &stand->fake->backend, text, &stand->admin);
+    ck_assert_msg(err == ERR_OK, "%s", text);
+    map_on_change(stand->fake->map, admin_wake, stand->admin);
+    admin_addresses(stand->admin, &stand->addresses);
+}
+
+static void start(struct stand *stand)
+{
+    CHECK_OK(admin_start(stand->admin));
+}
+
+static void tear_down(struct stand *stand)
+{
+    admin_stop(stand->admin);
+    if (stand->fake->held_done != NULL) {
+        fake_release(stand->fake);
+    }
+    admin_free(stand->admin);
+    fake_free(stand->fake);
+    (void)unlink(stand->tokens_path);
+    CHECK_OK(rmdir(stand->dir)); // so the socket has gone
+}
+
+static int connect_to(uint16_t port)
+{
+    struct address address;
+    CHECK_OK(address_parse_ip(SPAN_LIT("127.0.0.1"), port, &address));
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK(fd >= 0);
+    CHECK_OK(connect(fd, (const struct sockaddr *)&address.storage, address.len));
+    return fd;
+}
+
+// `body` NULL: none.
+static void ask(int fd, const char *line, const char *headers, const char *body)
+{
+    char text[1024];
+    int len = snprintf(
+        text, sizeof(text), "%s HTTP/1.1\r\nHost: mesh.test\r\n%sContent-Length: %zu\r\n%s\r\n%s",
+        line, headers, body == NULL ? 0 : strlen(body),
+        body == NULL ? "" : "Content-Type: application/json\r\n", body == NULL ? "" : body);
+    CHECK_EQ(send(fd, text, (size_t)len, MSG_NOSIGNAL), len);
+}
+
+// Reads until `word` has come, or the end.  To be freed.
+static char *read_until(int fd, const char *word)
+{
+    char *text = calloc(1, ANSWER_MAX);
+    size_t len = 0;
+    CHECK(text != NULL);
+    while (strstr(text, word) == NULL && len < ANSWER_MAX - 1) {
+        struct pollfd ready = {.fd = fd, .events = POLLIN};
+        ck_assert_msg(poll(&ready, 1, WAIT_MS) == 1, "no %s in: %.2000s", word, text);
+        ssize_t got = recv(fd, text + len, ANSWER_MAX - 1 - len, 0);
+        ck_assert_msg(got > 0, "no %s before the end: %.2000s", word, text);
+        len += (size_t)got;
+    }
+    return text;
+}
+
+static void expect(int fd, const char *word)
+{
+    free(read_until(fd, word));
+}
+
+static const char *const hosts[] = {"mesh.test"};
+static const struct admin_options plain = {.allowed_hosts = hosts, .allowed_host_count = 1};
+
+static unsigned count_of(const char *text, const char *word)
+{
+    unsigned count = 0;
+    for (const char *at = strstr(text, word); at != NULL; at = strstr(at + 1, word)) {
+        count++;
+    }
+    return count;
+}
+
+TEST(a_long_list_comes_whole_and_the_connection_goes_on)
+{
+    struct stand stand;
+    stand_up(&stand, plain);
+    for (unsigned i = 0; i < 1000; i++) {
+        char id[16];
+        (void)snprintf(id, sizeof(id), "i%04u", i);
+        fake_register(stand.fake, "default", "big", id);
+    }
+    start(&stand);
+    int fd = connect_to(stand.addresses.port);
+    ask(fd, "GET /v1/services/big/instances", "", NULL);
+    char *answer = read_until(fd, "\r\n0\r\n\r\n");
+    CHECK(strstr(answer, "Transfer-Encoding: chunked") != NULL);
+    CHECK_UEQ(count_of(answer, "\"acked\":true}"), 1000);
+    free(answer);
+    ask(fd, "HEAD /v1/services/big/instances", "", NULL);
+    expect(fd, "\r\n\r\n");
+    ask(fd, "GET /version", "", NULL);
+    expect(fd, "\"node\":\"a\"");
+    (void)close(fd);
+    for (unsigned i = 0; i < 8; i++) { // those who leave in the middle
+        int leaver = connect_to(stand.addresses.port);
+        ask(leaver, "GET /v1/services/big/instances", "", NULL);
+        expect(leaver, "HTTP/1.1 200");
+        (void)close(leaver);
+    }
+    fd = connect_to(stand.addresses.port);
+    ask(fd, "GET /version", "", NULL);
+    expect(fd, "\"node\":\"a\"");
+    (void)close(fd);
+    tear_down(&stand);
+}
+
+TEST(a_watcher_hears_of_a_change_by_another_thread)
+{
+    struct stand stand;
+    stand_up(&stand, plain);
+    start(&stand);
+    int fd = connect_to(stand.addresses.port);
+    ask(fd, "GET /v1/watch?service=pay", "", NULL);
+    expect(fd, ": watching");
+    fake_observe(stand.fake, "pay-1", "a", STATUS_TIMEOUT);
+    expect(fd, "\"status\":\"TIMEOUT\"");
+    admin_stop(stand.admin);
+    expect(fd, "event: resync"); // whoever stops says that the reader has to list again
+    (void)close(fd);
+    tear_down(&stand);
+}
+
+TEST(a_write_that_takes_longer_is_answered_202)
+{
+    struct stand stand;
+    stand_up(&stand, plain);
+    stand.fake->hold = true;
+    start(&stand);
+    int fd = connect_to(stand.addresses.port);
+    ask(fd, "PUT " PAY "?ack=stream&timeout=50ms", "", BODY);
+    expect(fd, "HTTP/1.1 202 ");
+    (void)close(fd);
+    tear_down(&stand); // its outcome comes after the stop, and ends the job
+}
+
+TEST(a_client_that_leaves_does_not_end_its_write)
+{
+    struct stand stand;
+    stand_up(&stand, plain);
+    stand.fake->hold = true;
+    start(&stand);
+    int fd = connect_to(stand.addresses.port);
+    ask(fd, "PUT " PAY "?ack=stream", "", BODY);
+    (void)close(fd);
+    fd = connect_to(stand.addresses.port);
+    ask(fd, "GET /version", "", NULL);
+    expect(fd, "\"node\":\"a\"");
+    (void)close(fd);
+    tear_down(&stand);
+}
+
+TEST(a_stop_answers_who_still_waits)
+{
+    struct stand stand;
+    stand_up(&stand, plain);
+    stand.fake->hold = true;
+    start(&stand);
+    int fd = connect_to(stand.addresses.port);
+    ask(fd, "PUT " PAY, "", BODY);
+    int other =
+        connect_to(stand.addresses.port); // once this is answered the write is with the daemon
+    ask(other, "GET /version", "", NULL);
+    expect(other, "\"node\":\"a\"");
+    admin_stop(stand.admin);
+    expect(fd, "\"detail\":\"the node is stopping\"");
+    (void)close(fd);
+    (void)close(other);
+    tear_down(&stand);
+}
+
+TEST(the_probe_listener_and_the_unix_socket_have_their_own_rules)
+{
+    struct stand stand;
+    stand_up(&stand, (struct admin_options){.listen = ""}); // mesh.test is no allowed host here
+    start(&stand);
+    int fd = connect_to(stand.addresses.probe_port);
+    ask(fd, "GET /readyz", "", NULL);
+    expect(fd, "HTTP/1.1 200 ");
+    ask(fd, "GET /version", "", NULL);
+    expect(fd, "HTTP/1.1 404 ");
+    (void)close(fd);
+    fd = connect_to(stand.addresses.port);
+    ask(fd, "GET /version", "", NULL);
+    expect(fd, "HTTP/1.1 421 ");
+    (void)close(fd);
+    struct stat info;
+    CHECK_OK(stat(stand.socket_path, &info));
+    CHECK_UEQ(info.st_mode & 0777, 0600);
+    struct sockaddr_un path = {.sun_family = AF_UNIX};
+    (void)snprintf(path.sun_path, sizeof(path.sun_path), "%s", stand.socket_path);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK_OK(connect(fd, (const struct sockaddr *)&path, sizeof(path)));
+    ask(fd, "GET /version", "", NULL);
+    expect(fd, "\"node\":\"a\"");
+    (void)close(fd);
+    tear_down(&stand);
+}
+
+static void write_tokens(const struct stand *stand, const char *text)
+{
+    FILE *file = fopen(stand->tokens_path, "we");
+    CHECK(file != NULL);
+    CHECK(fputs(text, file) >= 0);
+    CHECK_OK(fclose(file));
+}
+
+// Of "secret".
+#define HASH "sha256:2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b\n"
+
+TEST(a_reload_takes_new_tokens_or_keeps_the_old)
+{
+    struct stand stand = {.admin = NULL};
+    char text[ADMIN_TEXT_LEN] = "";
+    char dir[] = "/tmp/meshpulse-tokens-XXXXXX", path[64];
+    CHECK(mkdtemp(dir) != NULL);
+    (void)snprintf(path, sizeof(path), "%s/tokens", dir);
+    (void)snprintf(stand.tokens_path, sizeof(stand.tokens_path), "%s", path);
+    write_tokens(&stand, "# nobody yet\n");
+    struct admin_options options = plain;
+    options.tokens_file = path;
+    stand_up(&stand, options);
+    (void)snprintf(stand.tokens_path, sizeof(stand.tokens_path), "%s", path);
+    start(&stand);
+    int fd = connect_to(stand.addresses.port);
+    ask(fd, "GET /version", "Authorization: Bearer secret\r\n", NULL);
+    expect(fd, "HTTP/1.1 401 ");
+    write_tokens(&stand, "ci read " HASH);
+    CHECK_OK(admin_reload(stand.admin, text));
+    (void)close(fd);
+    fd = connect_to(stand.addresses.port);
+    ask(fd, "GET /version", "Authorization: Bearer secret\r\n", NULL);
+    expect(fd, "HTTP/1.1 200 ");
+    write_tokens(&stand, "ci admin " HASH);
+    CHECK_EQ(admin_reload(stand.admin, text), ERR_SYNTAX);
+    CHECK_STR(text, "admin.tokens_file: line 1: a grant is read or write, with :TENANT or without");
+    ask(fd, "GET /version", "Authorization: Bearer secret\r\n", NULL);
+    expect(fd, "HTTP/1.1 200 ");
+    (void)close(fd);
+    tear_down(&stand);
+    CHECK_OK(rmdir(dir));
+}
+
+SUITE("integration/admin_server", T(a_long_list_comes_whole_and_the_connection_goes_on),
+      T(a_watcher_hears_of_a_change_by_another_thread),
+      T(a_write_that_takes_longer_is_answered_202), T(a_client_that_leaves_does_not_end_its_write),
+      T(a_stop_answers_who_still_waits),
+      T(the_probe_listener_and_the_unix_socket_have_their_own_rules),
+      T(a_reload_takes_new_tokens_or_keeps_the_old));
