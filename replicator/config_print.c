@@ -160,13 +160,14 @@ static void write_row(const struct config_row *row, struct buf *out)
 {
     struct buf allowed;
     char env[CONFIG_NAME_MAX];
+    char name[CONFIG_NAME_MAX];
     buf_init(&allowed, 1024);
     config_value_allowed(row, &allowed);
+    config_row_name(row, name);
     config_row_env(row, env);
     bool quoted = row->type == CONFIG_TYPE_STRING;
     const char *value = row->type == CONFIG_TYPE_LIST ? "[]" : row->value;
-    buf_printf(out, "| `%s` | `%s%s%s` | ", row->key, quoted ? "\"" : "", value,
-               quoted ? "\"" : "");
+    buf_printf(out, "| `%s` | `%s%s%s` | ", name, quoted ? "\"" : "", value, quoted ? "\"" : "");
     write_cell(out, buf_cstr(&allowed));
     buf_str(out, " | ");
     write_cell(out, row->help);
