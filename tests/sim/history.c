@@ -21,17 +21,12 @@ void history_fini(struct history *history)
     free(history->ops);
 }
 
-uint64_t history_begin(struct history *history, char node, int instance, int64_t now, bool remove)
+uint64_t history_begin(struct history *history, const struct history_op *what)
 {
     assert(history->count < HISTORY_OPS_MAX);
-    history->ops[history->count] = (struct history_op){
-        .node = node, .instance = instance, .remove = remove, .start = now, .end = INT64_MAX};
+    history->ops[history->count] = *what;
+    history->ops[history->count].end = INT64_MAX;
     return history->count++;
-}
-
-void history_conditional(struct history *history, uint64_t op)
-{
-    history->ops[op].conditional = true;
 }
 
 void history_done(struct history *history, uint64_t op, enum core_outcome outcome, int64_t now)
@@ -161,13 +156,13 @@ static bool judge_op(const struct history *history, uint64_t number, uint64_t la
     return true;
 }
 
-bool history_judge(const struct history *history, const struct map *map, history_key_fn key_of,
-                   int instances, struct history_fault *ret_fault)
+bool history_judge(const struct history *history, const struct history_world *world,
+                   struct history_fault *ret_fault)
 {
-    for (int i = 0; i < instances; i++) {
+    for (int i = 0; i < world->instances; i++) {
         struct key_bytes key;
-        key_of(i, &key);
-        uint64_t last = last_writer(map, key_span(&key));
+        world->key_of(i, &key);
+        uint64_t last = last_writer(world->map, key_span(&key));
         if (last >= history->count) {
             ret_fault->promise = "no record comes from nowhere";
             return true;

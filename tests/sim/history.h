@@ -32,6 +32,12 @@ struct history {
     } seen[HISTORY_MAPS_MAX][HISTORY_KEYS_MAX];
 };
 
+struct history_world {
+    const struct map *map;
+    void (*key_of)(int instance, struct key_bytes *ret_key);
+    int instances;
+};
+
 struct history_fault {
     const char *promise;
     char detail[200];
@@ -39,8 +45,8 @@ struct history_fault {
 
 void history_init(struct history *history);
 void history_fini(struct history *history);
-uint64_t history_begin(struct history *history, char node, int instance, int64_t now, bool remove);
-void history_conditional(struct history *history, uint64_t op);
+// An operation begins: `what` says its node, instance, start, remove and conditional.  Returns its number.
+uint64_t history_begin(struct history *history, const struct history_op *what);
 void history_done(struct history *history, uint64_t op, enum core_outcome outcome, int64_t now);
 // A record with this weight was read from the log.
 void history_applied(struct history *history, uint64_t op);
@@ -51,7 +57,6 @@ void history_forget(struct history *history, uint32_t m);
 // Notes the versions in a map; true when one went back.
 bool history_versions(struct history *history, const struct map *map, uint32_t m);
 
-typedef void (*history_key_fn)(int instance, struct key_bytes *ret_key);
 // Is an acknowledged write undone by an older one, a refused one applied, a deleted record back?
-bool history_judge(const struct history *history, const struct map *map, history_key_fn key_of,
-                   int instances, struct history_fault *ret_fault);
+bool history_judge(const struct history *history, const struct history_world *world,
+                   struct history_fault *ret_fault);
