@@ -237,9 +237,14 @@ static void mark_cluster(struct marking *marking, struct cluster *cluster)
     }
 }
 
-// Marks the cluster of a service dirty, making it when it is new.
+// Marks the cluster of a service dirty, making it when it is new.  The map lists nodes
+// too, which are no services.
 static void mark_service(struct marking *marking, struct span service_key)
 {
+    struct key key;
+    if (key_parse(service_key, &key) != ERR_OK || key.kind != KEY_POLICY) {
+        return;
+    }
     struct keyed_node *node = keyed_find(&marking->files->by_service, service_key);
     struct cluster *cluster = (struct cluster *)node; // its first member
     if (cluster == NULL) {
@@ -284,11 +289,7 @@ static void read_changes(struct marking *marking)
     while (files->listed && result == FEED_OK && marking->err != ERR_NOMEM) {
         result = map_feed_next(files->map, files->position, &change);
         if (result == FEED_OK) {
-            struct key key;
-            struct span bytes = key_span(&change.key);
-            if (key_parse(bytes, &key) == ERR_OK && key.kind != KEY_NODE) {
-                mark_service(marking, key_service_prefix(bytes));
-            }
+            mark_service(marking, key_service_prefix(key_span(&change.key)));
             files->position = marking->err == ERR_NOMEM ? files->position : change.index;
         }
     }

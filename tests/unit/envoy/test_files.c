@@ -139,6 +139,23 @@ TEST(each_service_has_a_file_after_the_first_step)
     world_fini(&world);
 }
 
+TEST(a_node_has_no_file)
+{
+    struct world world;
+    struct files_counts counts;
+    struct key_bytes key;
+    const struct record record = {.kind = KEY_NODE, .node = {.incarnation = 1, .up = true}};
+    world_init(&world, "{service}");
+    key_node(SPAN_LIT("vm"), &key);
+    show(&world, &key, &record);
+    (void)step(&world, 0);
+    (void)map_announce(world.map, key_span(&key));
+    (void)step(&world, 1000);
+    files_counts(world.files, &counts);
+    CHECK_EQ(counts.clusters, 0);
+    world_fini(&world);
+}
+
 TEST(a_change_reaches_its_file_and_no_other)
 {
     struct world world;
@@ -353,7 +370,7 @@ TEST(every_allocation_may_fail)
     world_fini(&world);
 }
 
-SUITE("envoy/files", T(each_service_has_a_file_after_the_first_step),
+SUITE("envoy/files", T(each_service_has_a_file_after_the_first_step), T(a_node_has_no_file),
       T(a_change_reaches_its_file_and_no_other), T(changes_that_leave_the_content_are_not_written),
       T(a_cluster_is_written_at_most_twice_in_a_second),
       T(the_file_of_a_service_that_is_gone_stays_and_is_empty),
