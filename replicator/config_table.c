@@ -3,7 +3,6 @@
 
 #include "base/assert.h"
 
-#include <ctype.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -104,7 +103,8 @@ void config_row_env(const struct config_row *row, char ret_name[CONFIG_NAME_MAX]
     int len = snprintf(ret_name, CONFIG_NAME_MAX, "MESHPULSE_%s_%s", row->section, row->key);
     ASSERT(len > 0 && len < CONFIG_NAME_MAX);
     for (int i = 0; i < len; i++) {
-        ret_name[i] = (char)toupper((unsigned char)ret_name[i]);
+        bool lower = ret_name[i] >= 'a' && ret_name[i] <= 'z';
+        ret_name[i] = lower ? (char)(ret_name[i] - 'a' + 'A') : ret_name[i];
     }
 }
 

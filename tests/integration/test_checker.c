@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The checker against real sockets on the loopback: each row is what a server does with a connection, and
 // what must be said of it.
+#include "tests/lib/failalloc.h"
 #include "tests/lib/loop_wait.h"
 #include "tests/lib/suite.h"
 
@@ -284,7 +285,54 @@ TEST(a_loop_that_stood_still_condemns_nobody)
     world_close(&world);
 }
 
-SUITE("integration/checker", T(what_a_server_does_decides_what_is_said_of_it),
-      T(failures_have_their_reasons), T(a_closed_port_refuses), T(a_probe_names_its_host_and_path),
+static bool walk(void *arg)
+{
+    struct world *world = arg;
+    struct checker *checker = NULL;
+    const struct checker_options options = {
+        .loop = world->loop,
+        .limits = {.concurrency = 1, .rate = 1, .per_target_max = 1},
+        .on_judged = on_judged,
+        .arg = world};
+    struct check_policy check = policy;
+    check.type = CHECK_TCP;
+    const struct checker_target target = {SPAN_LIT("127.0.0.1"), world->port, &check};
+    bool done = checker_new(&options, &checker) == ERR_OK &&
+                checker_set(checker, SPAN_LIT("k"), &target) == ERR_OK;
+    checker_free(checker);
+    return done;
+}
+
+TEST(every_allocation_may_fail)
+{
+    struct world world;
+    world_open(&world, SILENT, NULL);
+    CHECK(failalloc_each(walk, &world) > 10);
+    world_close(&world);
+}
+
+// With memory failing at each place of a probe in turn, the target is in the end judged all the same.  The
+// kernel takes the connections, so that only the checker's own memory is meant.
+TEST(a_probe_for_which_there_is_no_memory_says_nothing)
+{
+    struct world world;
+    world_open(&world, SILENT, NULL);
+    listener_pause(world.server.listener);
+    probe(&world, CHECK_TCP);
+    for (size_t nth = 1; nth <= 40; nth++) {
+        int judged = world.judged;
+        failalloc_arm(nth % 20 + 1);
+        loop_run_once(world.loop, 20);
+        (void)failalloc_disarm();
+        LOOP_WAIT(world.loop, world.judged > judged);
+        CHECK_STR(world.said, "k HEALTHY CheckPassed ");
+    }
+    world_close(&world);
+}
+
+SUITE("integration/checker", T(every_allocation_may_fail),
+      T(a_probe_for_which_there_is_no_memory_says_nothing),
+      T(what_a_server_does_decides_what_is_said_of_it), T(failures_have_their_reasons),
+      T(a_closed_port_refuses), T(a_probe_names_its_host_and_path),
       T(a_target_that_is_removed_is_not_probed_any_more), T(an_own_listener_is_never_reached),
       T(a_loop_that_stood_still_condemns_nobody));
