@@ -63,6 +63,11 @@ struct daemon_stage {
 extern const struct daemon_stage daemon_stages[];
 extern const size_t daemon_stage_count;
 
+// Starts stage after stage, as far as it goes: *ret_started of them stand.  Returns the exit status.
+int daemon_start(struct daemon *daemon, size_t *ret_started);
+// Stops the first `started` of them, the last one first.
+void daemon_stop(struct daemon *daemon, size_t started);
+
 // "meshpulse: serve: WHAT: ..." on stderr.  Returns `exit`.
 int daemon_complain(int exit, const char *what, const char *why);
 

@@ -293,9 +293,10 @@ static void refused(struct describe *describe, const struct core_log *log, struc
 
 static void node(struct describe *describe, const struct core_log *log, struct core_time now)
 {
-    (void)describe;
     (void)now;
-    log_event(log->up ? LOG_INFO : LOG_WARN, "node", log_str("node", log->text),
+    // That we ourselves go down is a farewell, no trouble.
+    bool calm = log->up || span_eq(log->text, describe->node_id);
+    log_event(calm ? LOG_INFO : LOG_WARN, "node", log_str("node", log->text),
               log_text("state", log->up ? "up" : "down"));
 }
 
