@@ -44,8 +44,10 @@ enum err memory_server_new(const struct memory_options *options, struct memory_s
 
 static void delivery_free(struct memory_delivery *delivery)
 {
-    free(delivery->blob);
-    free(delivery);
+    if (!delivery->is_notice) {
+        free(delivery->blob);
+        free(delivery);
+    }
 }
 
 void memory_server_free(struct memory_server *server)
@@ -111,6 +113,7 @@ void memory_server_answer(struct memory_client *client, const struct stream_even
     struct memory_delivery *delivery = calloc(1, sizeof(*delivery));
     if (delivery == NULL) {
         free(blob);
+        memory_server_disconnect(client, 0);
         return;
     }
     delivery->client = client;
@@ -133,16 +136,25 @@ void memory_server_forget_answers(struct memory_server *server, const struct mem
     }
 }
 
+static void unlink_delivery(struct memory_server *server, const struct memory_delivery *delivery)
+{
+    for (struct memory_delivery **link = &server->first; *link != NULL; link = &(*link)->next) {
+        if (*link == delivery) {
+            *link = delivery->next;
+            return;
+        }
+    }
+}
+
 void memory_server_announce(struct memory_client *client, enum stream_event_type type,
                             uint32_t delay_ms)
 {
-    struct memory_delivery *delivery = calloc(1, sizeof(*delivery));
-    if (delivery != NULL) {
-        delivery->client = client;
-        delivery->event.type = type;
-        delivery->event.text = type == STREAM_EV_DOWN ? SPAN_LIT("connection lost") : SPAN_NONE;
-        enqueue(client->server, delivery, delay_ms);
-    }
+    struct memory_delivery *notice = &client->notices[type == STREAM_EV_UP ? 1 : 0];
+    unlink_delivery(client->server, notice);
+    *notice = (struct memory_delivery){.client = client, .is_notice = true};
+    notice->event.type = type;
+    notice->event.text = type == STREAM_EV_DOWN ? SPAN_LIT("connection lost") : SPAN_NONE;
+    enqueue(client->server, notice, delay_ms);
 }
 
 void memory_server_disconnect(struct memory_client *client, uint32_t delay_ms)
@@ -194,7 +206,8 @@ static size_t step_answers(struct memory_server *server)
 {
     size_t count = 0;
     for (struct memory_delivery *delivery = NULL; (delivery = take_due(server)) != NULL; count++) {
-        deliver(delivery->client, &delivery->event);
+        struct stream_event event = delivery->event; // a notice may be used again by the callback
+        deliver(delivery->client, &event);
         delivery_free(delivery);
     }
     return count;

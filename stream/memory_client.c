@@ -132,6 +132,7 @@ static void client_scan(struct stream *stream, uint32_t partition, uint64_t curs
     }
     struct stream_pair *copy = copy_pairs(pairs, count);
     if (copy == NULL) {
+        memory_server_disconnect(client, 0);
         return;
     }
     const struct stream_event event = {
@@ -154,6 +155,7 @@ static void client_probe(struct stream *stream, uint32_t partition, struct strea
     if (entry != NULL) {
         copy = copy_pairs(entry->entry.pairs, entry->entry.count);
         if (copy == NULL) {
+            memory_server_disconnect(client, 0);
             return;
         }
         event.probe.found = true;
@@ -223,6 +225,7 @@ static void client_put(struct stream *stream, uint32_t partition, const struct s
         server->entries += to->meta.sequence - before;
         copy = copy_rows(rows, count);
         if (copy == NULL) {
+            memory_server_disconnect(client, 0);
             return;
         }
         event.put.sequence = to->meta.sequence;
@@ -252,9 +255,11 @@ static void client_beat(struct stream *stream, struct span name, struct span pay
     struct stream_event event = {.type = STREAM_EV_BEAT};
     const struct memory_beat beat = {name, payload, lease_ms, memory_server_now_ms(server)};
     void *blob = memory_presence_beat(&server->presence, &beat, &event);
-    if (blob != NULL) {
-        memory_server_answer(client, &event, blob);
+    if (blob == NULL) {
+        memory_server_disconnect(client, 0);
+        return;
     }
+    memory_server_answer(client, &event, blob);
 }
 
 static void client_forget(struct stream *stream, struct span name)

@@ -14,15 +14,6 @@ struct memory_subscription {
     struct stream_id after;
 };
 
-struct memory_client {
-    struct stream stream; // first: this is what the world holds
-    struct memory_server *server;
-    struct memory_client *next;
-    bool started, up, cut, held;
-    struct memory_subscription *subscriptions;
-    struct stream_info info;
-};
-
 // An answer on its way.  What the event borrows lies in `blob`.
 struct memory_delivery {
     struct memory_delivery *next;
@@ -30,6 +21,18 @@ struct memory_delivery {
     struct memory_client *client;
     struct stream_event event;
     void *blob;
+    bool is_notice; // a client's own, not from the heap
+};
+
+struct memory_client {
+    struct stream stream; // first: this is what the world holds
+    struct memory_server *server;
+    struct memory_client *next;
+    bool started, up, cut, held;
+    struct memory_subscription *subscriptions;
+    struct memory_delivery
+        notices[2]; // DOWN and UP: that a connection is lost must not need memory
+    struct stream_info info;
 };
 
 struct memory_server {
@@ -56,7 +59,7 @@ static inline struct memory_client *memory_client_of(struct stream *stream)
 int64_t memory_server_now_ms(const struct memory_server *server);
 // Tells the owner that something new waits.
 void memory_server_wake(struct memory_server *server);
-// *takes* blob.  Without memory the answer is lost, as on a network.
+// *takes* blob.  Without memory the connection is lost, and the client learns that.
 void memory_server_answer(struct memory_client *client, const struct stream_event *event,
                           void *blob);
 void memory_server_announce(struct memory_client *client, enum stream_event_type type,

@@ -378,22 +378,39 @@ static struct memory_entry *compose(const struct memory_put *put, const struct s
     return entry;
 }
 
-static void commit(struct memory_partition *partition, const struct memory_put *put,
-                   struct stream_put_row *rows, struct memory_entry *entry)
+static void unprepare(struct memory_record *copies, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        span_free(&copies[i].key);
+        span_free(&copies[i].value);
+    }
+}
+
+// The accepted records as the state will own them.  False: no memory, nothing was taken.
+static bool prepare(const struct memory_put *put, const struct stream_put_row *rows,
+                    struct memory_record *copies)
 {
     for (uint32_t i = 0; i < put->count; i++) {
-        if (rows[i].result != STREAM_PUT_ACCEPTED) {
-            continue;
+        copies[i] = (struct memory_record){0};
+        if (rows[i].result == STREAM_PUT_ACCEPTED &&
+            (!span_copy(put->records[i].key, &copies[i].key) ||
+             !span_copy(put->records[i].value, &copies[i].value))) {
+            unprepare(copies, i + 1);
+            return false;
         }
-        struct span key;
-        struct span value;
-        count_in(partition, &put->records[i]);
-        // The copies of the state; the allocator refusing here would tear state from log, so it ends us.
-        bool copied =
-            span_copy(put->records[i].key, &key) && span_copy(put->records[i].value, &value);
-        ASSERT(copied);
-        store(partition, key, value);
-        rows[i].current = SPAN_NONE;
+    }
+    return true;
+}
+
+// Cannot fail: everything that it needs was made before.  *takes* entry and copies.
+static void commit(struct memory_partition *partition, const struct memory_put *put,
+                   struct memory_entry *entry, const struct memory_record *copies)
+{
+    for (uint32_t i = 0; i < put->count; i++) {
+        if (copies[i].key.ptr != NULL) {
+            count_in(partition, &put->records[i]);
+            store(partition, copies[i].key, copies[i].value);
+        }
     }
     partition->meta.sequence++;
     note_mean(partition, entry->entry.count);
@@ -408,7 +425,9 @@ static void commit(struct memory_partition *partition, const struct memory_put *
 enum err memory_partition_put(struct memory_partition *partition, const struct memory_put *put,
                               struct stream_put_row *ret_rows, enum stream_status *ret_status)
 {
+    struct memory_record copies[STREAM_PUT_RECORDS_MAX];
     uint32_t accepted = 0;
+    ASSERT(put->count <= STREAM_PUT_RECORDS_MAX);
     *ret_status = STREAM_OK;
     if (!partition->meta.exists || strcmp(partition->meta.epoch.text, put->epoch->text) != 0) {
         *ret_status = STREAM_EPOCH;
@@ -416,17 +435,21 @@ enum err memory_partition_put(struct memory_partition *partition, const struct m
     }
     for (uint32_t i = 0; i < put->count; i++) {
         ret_rows[i].result = judge(partition, &put->records[i], &ret_rows[i].current);
-        accepted += ret_rows[i].result == STREAM_PUT_ACCEPTED ? 1 : 0;
+        if (ret_rows[i].result == STREAM_PUT_ACCEPTED) {
+            ret_rows[i].current = SPAN_NONE;
+            accepted++;
+        }
     }
     if (accepted == 0) {
         return ERR_OK;
     }
     struct memory_entry *entry = compose(put, ret_rows);
-    if (entry == NULL || !reserve(partition, accepted) || !log_reserve(partition)) {
+    if (entry == NULL || !reserve(partition, accepted) || !log_reserve(partition) ||
+        !prepare(put, ret_rows, copies)) {
         entry_free(entry);
         return ERR_NOMEM;
     }
-    commit(partition, put, ret_rows, entry);
+    commit(partition, put, entry, copies);
     return ERR_OK;
 }
 
