@@ -13,14 +13,12 @@
 #include <event2/bufferevent.h>
 #include <event2/bufferevent_ssl.h>
 #include <event2/event.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #define IN_MAX_DEFAULT 65536
 #define OUT_MAX_DEFAULT 1048576
 #define OPEN_MS_DEFAULT 5000
-#define TEXT_LEN TLS_TEXT_LEN
 
 enum conn_state {
     CONN_CONNECTING, // TCP or unix connect under way
@@ -44,13 +42,15 @@ struct conn {
     struct loop_timer *timer;
     struct address peer;
     bool paused;
+    bool full;      // reading rests until some of the input is taken
     bool eof;       // the peer has sent its last byte
+    bool draining;  // output was written: on_drain is due
     bool over_due;  // on_close must still be called
     bool closed;    // conn_close was called: free at the end of the callback
     unsigned depth; // callbacks under way
     enum err over_err;
-    char over_text[TEXT_LEN];
-    struct mono armed_at; // of the timer; looked at only when it is armed
+    const char *over_text; // a literal
+    struct mono armed_at;  // of the timer; looked at only when it is armed
     struct deadlines deadlines;
     size_t drain_left;
     int64_t drain_ms;
@@ -79,18 +79,17 @@ static void destroy(struct conn *conn)
 
 static struct deadlines_due next_deadline(const struct conn *conn)
 {
-    static const enum deadlines_phase phases[] = {
-        [CONN_CONNECTING] = DEADLINES_CONNECTING, [CONN_HANDSHAKE] = DEADLINES_HANDSHAKE,
-        [CONN_OPENING] = DEADLINES_OPEN,          [CONN_OPEN] = DEADLINES_OPEN,
-        [CONN_FLUSH] = DEADLINES_CLOSING,         [CONN_DRAIN] = DEADLINES_CLOSING,
-    };
     if (conn->over_due || conn->state == CONN_OPENING) {
         return (struct deadlines_due){{0}, ""};
     }
     if (conn->state == CONN_OVER) {
         return (struct deadlines_due){{INT64_MAX}, ""};
     }
-    return deadlines_next(&conn->deadlines, phases[conn->state], conn_out_len(conn) > 0);
+    enum deadlines_phase phase = conn->state == CONN_CONNECTING  ? DEADLINES_CONNECTING
+                                 : conn->state == CONN_HANDSHAKE ? DEADLINES_HANDSHAKE
+                                 : conn->state == CONN_OPEN      ? DEADLINES_OPEN
+                                                                 : DEADLINES_CLOSING;
+    return deadlines_next(&conn->deadlines, phase, conn_out_len(conn) > 0);
 }
 
 // A timer that stands earlier than needed is left: it looks again when it fires.  So a stream that is
@@ -107,12 +106,7 @@ static void rearm(struct conn *conn)
     }
 }
 
-// Around every callback: the user may close the stream inside it.
-static void enter(struct conn *conn)
-{
-    conn->depth++;
-}
-
+// The end of every callback, which began with depth++: the user may have closed the stream inside it.
 static void leave(struct conn *conn)
 {
     ASSERT(conn->depth > 0);
@@ -156,18 +150,28 @@ static void end_soon(struct conn *conn, enum err err, const char *text)
     conn->state = CONN_OVER;
     conn->over_due = true;
     conn->over_err = err;
-    (void)snprintf(conn->over_text, sizeof(conn->over_text), "%s", text);
+    conn->over_text = text;
     stop_io(conn);
     rearm(conn);
 }
 
 static void end_errno(struct conn *conn, int errno_value)
 {
-    char text[TEXT_LEN];
+    char text[TLS_TEXT_LEN];
     end_now(conn, socket_err(errno_value), strerror_r(errno_value, text, sizeof(text)));
 }
 
 // --- conn_finish
+
+// True: enough has been thrown away.
+static bool discard(struct conn *conn)
+{
+    struct evbuffer *in = bufferevent_get_input(conn->bev);
+    size_t len = evbuffer_get_length(in);
+    (void)evbuffer_drain(in, len);
+    conn->drain_left -= len < conn->drain_left ? len : conn->drain_left;
+    return conn->drain_left == 0;
+}
 
 // True: everything is sent and nothing more is to be waited for.
 static bool begin_drain(struct conn *conn)
@@ -177,16 +181,11 @@ static bool begin_drain(struct conn *conn)
         tls_session_finish(conn->session);
     }
     (void)shutdown(bufferevent_getfd(conn->bev), SHUT_WR);
-    struct evbuffer *in = bufferevent_get_input(conn->bev);
-    size_t waiting = evbuffer_get_length(in);
-    (void)evbuffer_drain(in, waiting);
-    if (conn->eof || conn->drain_ms <= 0 || waiting >= conn->drain_left) {
+    if (discard(conn) || conn->eof || conn->drain_ms <= 0) {
         return true;
     }
-    conn->drain_left -= waiting;
     conn->deadlines.total = mono_add_ms(loop_now(conn->loop), conn->drain_ms);
     conn->deadlines.total_text = "drained";
-    bufferevent_setwatermark(conn->bev, EV_READ, 0, 16384);
     bufferevent_enable(conn->bev, EV_READ);
     return false;
 }
@@ -215,23 +214,37 @@ void conn_finish(struct conn *conn, size_t drain_len, int64_t drain_ms)
 
 // --- what the bufferevent says
 
+// The ceiling of the input.  Not by the bufferevent's high watermark: as long as the input stands above
+// it, that calls the read callback again and again.
+static void throttle(struct conn *conn)
+{
+    bool full = conn_in_len(conn) >= conn->options.in_max;
+    if (conn->state != CONN_OPEN || conn->closed || full == conn->full) {
+        return;
+    }
+    conn->full = full;
+    if (full) {
+        bufferevent_disable(conn->bev, EV_READ);
+    } else if (!conn->paused && !conn->eof) {
+        bufferevent_enable(conn->bev, EV_READ);
+    }
+}
+
 static void on_read(struct bufferevent *bev, void *arg)
 {
+    (void)bev;
     struct conn *conn = arg;
     conn->deadlines.active_at = loop_now(conn->loop);
-    enter(conn);
+    conn->depth++;
     if (conn->state == CONN_DRAIN) {
-        struct evbuffer *in = bufferevent_get_input(bev);
-        size_t len = evbuffer_get_length(in);
-        (void)evbuffer_drain(in, len);
-        conn->drain_left -= len < conn->drain_left ? len : conn->drain_left;
-        if (conn->drain_left == 0) {
+        if (discard(conn)) {
             end_now(conn, ERR_OK, "");
         }
     } else if (conn->state == CONN_OPEN && !conn->paused && conn_in_len(conn) > 0 &&
                conn->options.handlers->on_data != NULL) {
         conn->options.handlers->on_data(conn->options.arg);
     }
+    throttle(conn);
     leave(conn);
 }
 
@@ -239,13 +252,14 @@ static void on_write(struct bufferevent *bev, void *arg)
 {
     (void)bev;
     struct conn *conn = arg;
-    enter(conn);
+    conn->depth++;
     if (conn->state == CONN_FLUSH) {
         if (conn_out_len(conn) == 0 && begin_drain(conn)) {
             end_now(conn, ERR_OK, "");
         }
-    } else if (conn->state == CONN_OPEN && conn_out_len(conn) <= conn->options.out_low &&
-               conn->options.handlers->on_drain != NULL) {
+    } else if (conn->state == CONN_OPEN && conn->draining &&
+               conn_out_len(conn) <= conn->options.out_low) {
+        conn->draining = false;
         conn->options.handlers->on_drain(conn->options.arg);
     }
     leave(conn);
@@ -266,7 +280,6 @@ static void opened(struct conn *conn)
     conn->state = CONN_OPEN;
     conn->deadlines.active_at = loop_now(conn->loop);
     bufferevent_setwatermark(conn->bev, EV_WRITE, conn->options.out_low, 0);
-    bufferevent_setwatermark(conn->bev, EV_READ, 0, conn->options.in_max);
     if (!conn->paused) {
         bufferevent_enable(conn->bev, EV_READ);
     }
@@ -313,7 +326,7 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
     (void)bev;
     int errno_value = EVUTIL_SOCKET_ERROR();
     struct conn *conn = arg;
-    enter(conn);
+    conn->depth++;
     if (conn->state == CONN_OVER) {
         leave(conn);
         return;
@@ -367,7 +380,7 @@ static enum err start_stream(struct conn *conn)
 static void on_timer(void *arg)
 {
     struct conn *conn = arg;
-    enter(conn);
+    conn->depth++;
     if (conn->over_due) {
         end_now(conn, conn->over_err, conn->over_text);
     } else if (conn->state == CONN_OPENING) {
@@ -386,7 +399,7 @@ static void on_connected(void *arg, int fd, int errno_value)
     struct conn *conn = arg;
     conn->connector = NULL;
     conn->fd = fd;
-    enter(conn);
+    conn->depth++;
     enum err err = errno_value == 0 ? start_stream(conn) : ERR_OK;
     if (errno_value != 0) {
         end_errno(conn, errno_value);
@@ -482,8 +495,6 @@ void conn_close(struct conn *conn)
     }
 }
 
-// --- input
-
 struct span conn_input(struct conn *conn)
 {
     if (conn->bev == NULL) {
@@ -509,6 +520,7 @@ void conn_consume(struct conn *conn, size_t len)
     ASSERT(len <= conn_in_len(conn));
     if (len > 0) {
         (void)evbuffer_drain(bufferevent_get_input(conn->bev), len);
+        throttle(conn);
     }
 }
 
@@ -526,7 +538,7 @@ void conn_resume(struct conn *conn)
     if (conn->state != CONN_OPEN) {
         return;
     }
-    if (!conn->eof) {
+    if (!conn->eof && !conn->full) {
         bufferevent_enable(conn->bev, EV_READ);
     }
     if (conn_in_len(conn) > 0) {
@@ -534,8 +546,6 @@ void conn_resume(struct conn *conn)
                             BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
     }
 }
-
-// --- output
 
 enum err conn_write(struct conn *conn, struct span data)
 {
@@ -550,9 +560,8 @@ enum err conn_write(struct conn *conn, struct span data)
     if (data.len > 0 && bufferevent_write(conn->bev, data.ptr, data.len) != 0) {
         return ERR_NOMEM;
     }
-    if (conn->deadlines.write_ms > 0) {
-        rearm(conn);
-    }
+    conn->draining = conn->options.handlers->on_drain != NULL;
+    rearm(conn);
     return ERR_OK;
 }
 
@@ -560,8 +569,6 @@ size_t conn_out_len(const struct conn *conn)
 {
     return conn->bev == NULL ? 0 : evbuffer_get_length(bufferevent_get_output(conn->bev));
 }
-
-// --- deadlines
 
 void conn_set_deadline(struct conn *conn, struct mono at, const char *text)
 {
@@ -571,8 +578,6 @@ void conn_set_deadline(struct conn *conn, struct mono at, const char *text)
         rearm(conn);
     }
 }
-
-// --- who is there
 
 bool conn_is_open(const struct conn *conn)
 {
@@ -592,9 +597,4 @@ bool conn_peer_uid(const struct conn *conn, uid_t *ret_uid)
 bool conn_peer_name(const struct conn *conn, char *ret_name, size_t cap)
 {
     return conn->session != NULL && tls_session_peer_name(conn->session, ret_name, cap);
-}
-
-struct span conn_alpn(const struct conn *conn)
-{
-    return conn->session == NULL ? SPAN_NONE : tls_session_alpn(conn->session);
 }

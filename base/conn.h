@@ -107,5 +107,3 @@ const struct address *conn_peer(const struct conn *conn);
 bool conn_peer_uid(const struct conn *conn, uid_t *ret_uid);
 // The name in the verified client certificate (first DNS name, else the common name).  false: none.
 bool conn_peer_name(const struct conn *conn, char *ret_name, size_t cap);
-// The protocol chosen by ALPN ("h2"); "" when none.
-struct span conn_alpn(const struct conn *conn);

@@ -312,11 +312,3 @@ bool tls_session_peer_name(const struct ssl_st *session, char *ret_name, size_t 
     }
     return dns_name(cert, ret_name, cap) || common_name(cert, ret_name, cap);
 }
-
-struct span tls_session_alpn(const struct ssl_st *session)
-{
-    const unsigned char *name = NULL;
-    unsigned len = 0;
-    SSL_get0_alpn_selected(session, &name, &len);
-    return span_of(name, len);
-}

@@ -49,4 +49,3 @@ void tls_session_finish(struct ssl_st *session);
 void tls_session_text(const struct ssl_st *session, unsigned long code,
                       char ret_text[TLS_TEXT_LEN]);
 bool tls_session_peer_name(const struct ssl_st *session, char *ret_name, size_t cap);
-struct span tls_session_alpn(const struct ssl_st *session);

