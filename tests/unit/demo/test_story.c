@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define SEEDS 200
+#define SEEDS 40
 #define FLIPS 1000
 
 struct walk {
