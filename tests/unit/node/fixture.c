@@ -119,6 +119,12 @@ static void on_warm(void *arg)
     fixture->warm++;
 }
 
+static void on_misconfigured(void *arg)
+{
+    struct fixture *fixture = arg;
+    fixture->misconfigured++;
+}
+
 static void on_other(void *arg)
 {
     (void)arg;
@@ -146,7 +152,7 @@ bool fixture_init(struct fixture *fixture)
                                                .on_target = on_target,
                                                .on_ready = on_other,
                                                .on_warm = on_warm,
-                                               .on_misconfigured = on_other,
+                                               .on_misconfigured = on_misconfigured,
                                                .on_measure = on_other,
                                                .arg = fixture};
         if (driver_new(&options, &fixture->driver) == ERR_OK) {

@@ -18,7 +18,7 @@ struct fixture {
     struct map *map;
     struct board *board;
     struct driver *driver;
-    unsigned metas, puts, beats, forgets, targets, warm;
+    unsigned metas, puts, beats, forgets, targets, warm, misconfigured;
     bool connected;
 };
 
