@@ -213,10 +213,12 @@ static enum table_verdict decide_put(void *arg, struct span old, struct table_va
     change->result = change->was_held ? PUT_CHANGED : PUT_NEW;
     after.facts.version = value->version;
     after.facts.hash = value->hash;
-    after.facts.flags = change->flags;
-    after.facts.pending = 0;
     after.digested = (change->flags & MAP_LOCAL) == 0;
-    after.body = value->body;
+    if (before.facts.pending == 0) {
+        // Under pending patches readers go on seeing base + patches until map_show has the new sum.
+        after.facts.flags = change->flags;
+        after.body = value->body;
+    }
     return commit(change, &before, &after, ret_new);
 }
 

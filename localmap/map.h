@@ -72,7 +72,8 @@ void map_free(struct map *map);
 
 // --- writing.  Any thread in tests; in the daemon [loop] only.
 
-// Merges an accepted value: newer by (version, hash) -> stored, shown, `pending` = 0.  `flags` are
+// Merges an accepted value: newer by (version, hash) -> stored, and shown unless patches are pending (then
+// the base alone changes, and map_show follows with what it makes of them).  `flags` are
 // those of the body (MAP_OPAQUE, MAP_TOMBSTONE, MAP_LOCAL); `mark` is stored along (also on PUT_SAME).
 // ERR_NOMEM, ERR_INVALID (an empty key, one over KEY_LEN_MAX, or version none), ERR_TOO_LARGE (body):
 // nothing changed.

@@ -131,6 +131,11 @@ static void write_unconditional(struct core *core, const struct core_write *writ
         core_done(core, write->op, CORE_SAME);
         return;
     }
+    if (out.kind == KEY_POLICY && !out.tombstone && held != NULL) {
+        const struct core_log log = {
+            .what = CORE_LOG_POLICY, .key = write->key, .text = held->policy.by};
+        core_say(core, &log);
+    }
     bool local = derive_is_local(core, write->key) ||
                  (out.kind == KEY_POLICY && !out.tombstone && out.policy.scope == SCOPE_LOCAL);
     if (local) {

@@ -82,7 +82,7 @@ TEST(the_same_value_moves_the_mark_and_leaves_what_is_shown)
     map_free(map);
 }
 
-TEST(showing_leaves_the_base_and_an_accepted_value_ends_it)
+TEST(an_accepted_value_changes_the_base_under_what_is_shown)
 {
     struct map *map = maps_new();
     CHECK_EQ(show(map, PAY1, "wish", 1), PUT_NEW);
@@ -90,7 +90,9 @@ TEST(showing_leaves_the_base_and_an_accepted_value_ends_it)
     CHECK_EQ(show(map, PAY1, "wish", 1), PUT_SAME);
     CHECK_EQ(show(map, PAY1, "wish", 2), PUT_CHANGED);
     CHECK_EQ(put(map, PAY1, 3, "accepted"), PUT_CHANGED);
-    CHECK_UEQ(peek(map, PAY1).pending, 0);
+    CHECK(shows(map, PAY1, "wish")); // base + patches, until the owner of the patches has the new sum
+    CHECK_UEQ(peek(map, PAY1).pending, 2);
+    CHECK_UEQ(peek(map, PAY1).version.counter, 3);
     CHECK_EQ(show(map, PAY1, "accepted and more", 1), PUT_CHANGED);
     CHECK_UEQ(peek(map, PAY1).version.counter, 3);
     CHECK_EQ(put(map, PAY1, 2, "older"), PUT_STALE);
@@ -189,7 +191,7 @@ TEST(health_stays_until_it_is_set_again_or_the_instance_goes)
     CHECK_UEQ(facts.health.revision, map_index(map));
     CHECK(map_service_get(map, PAY, &service));
     CHECK(service.guarded == 1 && service.by_status[STATUS_DEGRADED] == 1);
-    CHECK_OK(map_show(map, PAY1, SPAN_LIT("gone"), MAP_TOMBSTONE, 1, &result));
+    CHECK_OK(map_show(map, PAY1, SPAN_LIT("gone"), MAP_TOMBSTONE, 0, &result));
     CHECK_EQ(peek(map, PAY1).health.health.status, STATUS_UNKNOWN);
     CHECK(!map_set_health(map, PAY1, &degraded, true)); // a tombstone has none
     CHECK(!map_service_get(map, PAY, &service));
@@ -387,7 +389,7 @@ TEST(a_failed_put_leaves_no_trace)
 SUITE("localmap/map", T(the_newer_version_is_kept_and_none_goes_back),
       T(of_two_bodies_of_one_version_the_greater_hash_is_kept),
       T(the_same_value_moves_the_mark_and_leaves_what_is_shown),
-      T(showing_leaves_the_base_and_an_accepted_value_ends_it),
+      T(an_accepted_value_changes_the_base_under_what_is_shown),
       T(a_conditional_put_wants_exactly_that_version), T(what_does_not_fit_is_refused),
       T(an_option_out_of_range_makes_no_map),
       T(health_stays_until_it_is_set_again_or_the_instance_goes),

@@ -83,10 +83,11 @@ static enum put_result expect_put(struct expected *row, const struct codec_value
     enum put_result result = row->held ? PUT_CHANGED : PUT_NEW;
     row->facts.version = value->version;
     row->facts.hash = value->hash;
-    row->facts.pending = 0;
     row->facts.mark = mark;
-    row->body = value->body.ptr;
-    became(row, flags);
+    if (row->facts.pending == 0) {
+        row->body = value->body.ptr;
+        became(row, flags);
+    }
     return result;
 }
 
@@ -97,6 +98,8 @@ static void step_put(struct map *map, struct expected *row, struct random *rando
     const struct codec_value value =
         maps_value(key_of(row), counter == 0 ? 1 : counter, bodies[random_below(random, BODIES)]);
     uint32_t flags = random_flags(random);
+    // A slot with patches belongs to the stream: it is never put as local.
+    flags &= row->facts.pending > 0 ? ~(uint32_t)MAP_LOCAL : UINT32_MAX;
     uint32_t mark = (uint32_t)random_below(random, 5);
     struct version guess = {random_below(random, 2) == 0 ? row->facts.version.counter : 3,
                             MAPS_WRITER};
