@@ -203,15 +203,15 @@ static struct stream_put_row *copy_rows(const struct stream_put_row *rows, uint3
     return copy;
 }
 
-static void client_put(struct stream *stream, uint32_t partition, const struct stream_epoch *epoch,
-                       const struct stream_record *records, uint32_t count)
+static void client_put(struct stream *stream, const struct stream_batch *batch)
 {
     struct memory_client *client = memory_client_of(stream);
     struct memory_server *server = client->server;
-    struct memory_partition *to = &server->partitions[partition];
+    struct memory_partition *to = &server->partitions[batch->partition];
     struct stream_put_row rows[STREAM_PUT_RECORDS_MAX];
-    const struct memory_put put = {epoch, records, count, memory_server_now_ms(server)};
-    struct stream_event event = {.type = STREAM_EV_PUT, .partition = partition};
+    const struct memory_put put = {batch->epoch, batch->records, batch->count,
+                                   memory_server_now_ms(server)};
+    struct stream_event event = {.type = STREAM_EV_PUT, .partition = batch->partition};
     if (!reaches(client)) {
         return;
     }
@@ -223,7 +223,7 @@ static void client_put(struct stream *stream, uint32_t partition, const struct s
     struct stream_put_row *copy = NULL;
     if (event.status == STREAM_OK) {
         server->entries += to->meta.sequence - before;
-        copy = copy_rows(rows, count);
+        copy = copy_rows(rows, batch->count);
         if (copy == NULL) {
             memory_server_disconnect(client, 0);
             return;
@@ -231,7 +231,7 @@ static void client_put(struct stream *stream, uint32_t partition, const struct s
         event.put.sequence = to->meta.sequence;
         event.put.floor = to->meta.floor;
         event.put.rows = copy;
-        event.put.count = count;
+        event.put.count = batch->count;
     } else if (event.status == STREAM_EPOCH) {
         event.epoch = to->meta.epoch;
     }

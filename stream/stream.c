@@ -51,7 +51,8 @@ void stream_put(struct stream *stream, uint32_t partition, const struct stream_e
                 const struct stream_record *records, uint32_t count)
 {
     ASSERT(count > 0 && count <= STREAM_PUT_RECORDS_MAX);
-    stream->ops->put(stream, partition, epoch, records, count);
+    const struct stream_batch batch = {partition, epoch, records, count};
+    stream->ops->put(stream, &batch);
 }
 
 void stream_beat(struct stream *stream, struct span name, struct span payload, int64_t lease_ms)

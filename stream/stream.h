@@ -60,6 +60,13 @@ struct stream_info {
 void stream_info(const struct stream *stream, struct stream_info *ret_info);
 
 // --- for backends: a backend embeds `struct stream` as its first member.
+struct stream_batch {
+    uint32_t partition;
+    const struct stream_epoch *epoch;
+    const struct stream_record *records;
+    uint32_t count;
+};
+
 struct stream_ops {
     void (*start)(struct stream *stream);
     void (*free)(struct stream *stream);
@@ -70,8 +77,7 @@ struct stream_ops {
     void (*read)(struct stream *stream, uint32_t partition, struct stream_id after,
                  bool catching_up);
     void (*unread)(struct stream *stream, uint32_t partition);
-    void (*put)(struct stream *stream, uint32_t partition, const struct stream_epoch *epoch,
-                const struct stream_record *records, uint32_t count);
+    void (*put)(struct stream *stream, const struct stream_batch *batch);
     void (*beat)(struct stream *stream, struct span name, struct span payload, int64_t lease_ms);
     void (*forget)(struct stream *stream, struct span name);
     void (*info)(const struct stream *stream, struct stream_info *ret_info);

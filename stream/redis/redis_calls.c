@@ -87,25 +87,25 @@ void redis_calls_probe(struct stream *stream, uint32_t partition, struct stream_
     post(redis, REDIS_PROBE, partition, 0);
 }
 
-void redis_calls_put(struct stream *stream, uint32_t partition, const struct stream_epoch *epoch,
-                     const struct stream_record *records, uint32_t count)
+void redis_calls_put(struct stream *stream, const struct stream_batch *batch)
 {
     struct redis *redis = redis_of(stream);
     if (redis->evicts && !redis->options.allow_eviction) {
         resp_command(&redis->out, 1);
         resp_arg_str(&redis->out, "PING");
-        post(redis, REDIS_PUT_REFUSED, partition, count);
+        post(redis, REDIS_PUT_REFUSED, batch->partition, batch->count);
         return;
     }
-    open_partition_script(redis, SCRIPTS_PUT, partition, 2 + 3 * count);
-    resp_arg(&redis->out, span_of(epoch->text, STREAM_EPOCH_LEN));
+    open_partition_script(redis, SCRIPTS_PUT, batch->partition, 2 + 3 * batch->count);
+    resp_arg(&redis->out, span_of(batch->epoch->text, STREAM_EPOCH_LEN));
     resp_arg_u64(&redis->out, redis->options.retention);
-    for (uint32_t i = 0; i < count; i++) {
-        resp_arg(&redis->out, records[i].key);
-        resp_arg(&redis->out, span_of(records[i].expected, sizeof(records[i].expected)));
-        resp_arg(&redis->out, records[i].value);
+    for (uint32_t i = 0; i < batch->count; i++) {
+        resp_arg(&redis->out, batch->records[i].key);
+        resp_arg(&redis->out,
+                 span_of(batch->records[i].expected, sizeof(batch->records[i].expected)));
+        resp_arg(&redis->out, batch->records[i].value);
     }
-    post(redis, REDIS_PUT, partition, count);
+    post(redis, REDIS_PUT, batch->partition, batch->count);
 }
 
 void redis_calls_beat(struct stream *stream, struct span name, struct span payload,

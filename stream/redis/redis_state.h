@@ -121,8 +121,7 @@ void redis_calls_create(struct stream *stream, uint32_t partition,
                         const struct stream_epoch *epoch);
 void redis_calls_scan(struct stream *stream, uint32_t partition, uint64_t cursor);
 void redis_calls_probe(struct stream *stream, uint32_t partition, struct stream_id id);
-void redis_calls_put(struct stream *stream, uint32_t partition, const struct stream_epoch *epoch,
-                     const struct stream_record *records, uint32_t count);
+void redis_calls_put(struct stream *stream, const struct stream_batch *batch);
 void redis_calls_beat(struct stream *stream, struct span name, struct span payload,
                       int64_t lease_ms);
 void redis_calls_forget(struct stream *stream, struct span name);

@@ -102,6 +102,7 @@ static const struct put_case put_cases[] = {
     {UINT64_C(1) << 32, UINT64_C(1) << 32, (UINT64_C(1) << 32) + 1, 0, STREAM_PUT_ACCEPTED},
     {(UINT64_C(1) << 53) - 2, (UINT64_C(1) << 53) - 2, (UINT64_C(1) << 53) - 1, 0,
      STREAM_PUT_ACCEPTED},
+    {UINT64_C(1) << 33, UINT64_C(1) << 33, UINT64_C(1) << 32, 0, STREAM_PUT_CONFLICT},
     {1, 1, UINT64_C(1) << 53, 0, STREAM_PUT_CONFLICT}, // the server counts in doubles
 };
 

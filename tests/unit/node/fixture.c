@@ -59,13 +59,9 @@ static void fake_unread(struct stream *stream, uint32_t partition)
     (void)partition;
 }
 
-static void fake_put(struct stream *stream, uint32_t partition, const struct stream_epoch *epoch,
-                     const struct stream_record *records, uint32_t count)
+static void fake_put(struct stream *stream, const struct stream_batch *batch)
 {
-    (void)partition;
-    (void)epoch;
-    (void)records;
-    (void)count;
+    (void)batch;
     of(stream)->puts++;
 }
 
