@@ -6,6 +6,7 @@
 #include "replicator/admin_stage.h"
 #include "replicator/daemon_state.h"
 #include "replicator/driver.h"
+#include "replicator/files_stage.h"
 #include "replicator/notify.h"
 
 #include <signal.h>
@@ -36,6 +37,8 @@ static void on_end(void *arg, int signal)
     daemon->leaving = true;
     log_event(LOG_INFO, "leave", log_text("signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"));
     notify_send("STOPPING=1");
+    // Envoy keeps the last file: once we are gone our observations have no voice, which is no news for it.
+    files_stage_stop(daemon);
     driver_leave(daemon->driver);
     daemon->leave_until = mono_add_ms(loop_now(daemon->loop), LEAVE_MS);
     loop_timer_set_ms(daemon->leave_timer, LEAVE_LOOK_MS);
