@@ -46,6 +46,7 @@ static void on_put(struct rig *rig, const struct core_action *action)
     char line[2048] = "put";
     size_t len = strlen(line);
     rig->put_count = action->put.count;
+    rig->put_open = true;
     for (uint32_t i = 0; i < action->put.count; i++) {
         const struct stream_record *record = &action->put.records[i];
         struct span key = short_key(record->key);
@@ -193,16 +194,16 @@ void rig_free(struct rig *rig)
     free(rig);
 }
 
-static void step(struct rig *rig, const struct core_event *event)
+void rig_step(struct rig *rig, const struct core_event *event)
 {
     const struct core_time now = {{rig->now_ms * 1000}, {1700000000000 + rig->now_ms}};
     core_step(rig->core, event, now);
 }
 
-static void stream_event(struct rig *rig, const struct stream_event *event)
+void rig_stream(struct rig *rig, const struct stream_event *event)
 {
     const struct core_event core_event = {.type = CORE_EV_STREAM, .stream = event};
-    step(rig, &core_event);
+    rig_step(rig, &core_event);
 }
 
 void rig_tick(struct rig *rig, int64_t ms)
@@ -210,7 +211,7 @@ void rig_tick(struct rig *rig, int64_t ms)
     const struct core_event event = {.type = CORE_EV_TICK};
     for (int64_t left = ms; left > 0; left -= 50) {
         rig->now_ms += left < 50 ? left : 50;
-        step(rig, &event);
+        rig_step(rig, &event);
     }
 }
 
@@ -234,13 +235,13 @@ bool rig_told(struct rig *rig, const char *expected)
 void rig_up(struct rig *rig)
 {
     const struct stream_event event = {.type = STREAM_EV_UP};
-    stream_event(rig, &event);
+    rig_stream(rig, &event);
 }
 
 void rig_down(struct rig *rig)
 {
     const struct stream_event event = {.type = STREAM_EV_DOWN, .text = SPAN_LIT("gone")};
-    stream_event(rig, &event);
+    rig_stream(rig, &event);
 }
 
 void rig_meta(struct rig *rig, uint64_t sequence)
@@ -254,19 +255,19 @@ void rig_meta(struct rig *rig, uint64_t sequence)
                                       .digest = rig->digest,
                                       .last_id = {rig->id, 0}};
     memcpy(event.meta.epoch.text, rig->epoch, sizeof(rig->epoch));
-    stream_event(rig, &event);
+    rig_stream(rig, &event);
 }
 
 void rig_no_meta(struct rig *rig)
 {
     const struct stream_event event = {.type = STREAM_EV_META};
-    stream_event(rig, &event);
+    rig_stream(rig, &event);
 }
 
 void rig_scan_end(struct rig *rig)
 {
     const struct stream_event event = {.type = STREAM_EV_SCAN};
-    stream_event(rig, &event);
+    rig_stream(rig, &event);
 }
 
 void rig_probe(struct rig *rig, bool found)
@@ -276,7 +277,7 @@ void rig_probe(struct rig *rig, bool found)
     event.probe.entry = (struct stream_entry){
         .id = {rig->id, 0}, .valid = true, .sequence = rig->sequence, .digest = rig->digest};
     memcpy(event.probe.entry.epoch.text, rig->epoch, sizeof(rig->epoch));
-    stream_event(rig, &event);
+    rig_stream(rig, &event);
 }
 
 void rig_beat(struct rig *rig, int64_t server_ms, const char *lapsed, const char *peer)
@@ -288,15 +289,17 @@ void rig_beat(struct rig *rig, int64_t server_ms, const char *lapsed, const char
     event.beat.peers = peers;
     event.beat.peer_count = 1;
     event.beat.lapsed = &gone;
+    event.beat.in_grace = rig->in_grace;
     if (peer != NULL) {
         peers[1].name = span_str(peer);
+        peers[1].payload = rig->payload;
         event.beat.peer_count = 2;
     }
     if (lapsed != NULL) {
         gone = span_str(lapsed);
         event.beat.lapsed_count = 1;
     }
-    stream_event(rig, &event);
+    rig_stream(rig, &event);
 }
 
 void rig_key(const char *instance, struct key_bytes *ret_key)
@@ -307,7 +310,7 @@ void rig_key(const char *instance, struct key_bytes *ret_key)
 uint64_t rig_write(struct rig *rig, const struct core_write *write)
 {
     const struct core_event event = {.type = CORE_EV_WRITE, .write = *write};
-    step(rig, &event);
+    rig_step(rig, &event);
     return write->op;
 }
 
@@ -370,10 +373,11 @@ void rig_accept(struct rig *rig)
         rows[i] = (struct stream_put_row){.result = STREAM_PUT_ACCEPTED};
     }
     struct stream_event event = {.type = STREAM_EV_PUT};
+    rig->put_open = false;
     event.put.sequence = rig->sequence;
     event.put.rows = rows;
     event.put.count = rig->put_count;
-    stream_event(rig, &event);
+    rig_stream(rig, &event);
 }
 
 static void entry(struct rig *rig, const struct stream_pair *pairs, uint32_t count)
@@ -386,7 +390,7 @@ static void entry(struct rig *rig, const struct stream_pair *pairs, uint32_t cou
                                         .pairs = pairs,
                                         .count = count};
     memcpy(event.entry.epoch.text, rig->epoch, sizeof(rig->epoch));
-    stream_event(rig, &event);
+    rig_stream(rig, &event);
 }
 
 void rig_echo(struct rig *rig)
@@ -408,13 +412,15 @@ void rig_refuse(struct rig *rig, struct span current)
     event.put.rows = &row;
     event.put.count = 1;
     CHECK_EQ(rig->put_count, 1);
-    stream_event(rig, &event);
+    rig->put_open = false;
+    rig_stream(rig, &event);
 }
 
 void rig_status(struct rig *rig, enum stream_status status)
 {
     const struct stream_event event = {.type = STREAM_EV_PUT, .status = status};
-    stream_event(rig, &event);
+    rig->put_open = false;
+    rig_stream(rig, &event);
 }
 
 size_t rig_value(const char *instance, uint64_t counter, uint32_t weight, char buf[RECORD_LEN_MAX])

@@ -29,7 +29,10 @@ struct rig {
     char epoch[STREAM_EPOCH_LEN + 1];
     uint64_t sequence, id;
     struct stream_digest digest;
-    // The last put, copied.
+    bool in_grace;       // what the next heartbeat's answer says
+    struct span payload; // of the peer in it
+    // The last put, copied; `put_open` until it is answered.
+    bool put_open;
     uint32_t put_count;
     struct {
         char key[KEY_LEN_MAX];
@@ -48,6 +51,8 @@ void rig_live(struct rig *rig);
 bool rig_told(struct rig *rig, const char *expected);
 void rig_clear(struct rig *rig);
 void rig_tick(struct rig *rig, int64_t ms);
+void rig_step(struct rig *rig, const struct core_event *event);
+void rig_stream(struct rig *rig, const struct stream_event *event);
 
 void rig_up(struct rig *rig);
 void rig_down(struct rig *rig);
