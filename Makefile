@@ -119,7 +119,7 @@ USES_node := $(MODULES)
 USES_contract := stream base
 USES_sim := core stream localmap base
 USES_integration := $(MODULES)
-USES_bench := localmap base
+USES_bench := core stream localmap base
 
 UNIT_SRC := $(wildcard tests/unit/*/test_*.c)
 CONTRACT_SRC := $(wildcard tests/contract/test_*.c)
