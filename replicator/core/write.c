@@ -115,6 +115,7 @@ static void write_unconditional(struct core *core, const struct core_write *writ
     struct record held_record;
     struct record out;
     struct patch patch = *write->patch;
+    timed_renewed(core, write->key, &patch); // it may write, which uses the scratch of view
     const struct record *held = view(core, write->key, &held_record);
     bool service_delete = patch.op == PATCH_DELETE && patch.record.kind == KEY_POLICY;
     if (held == NULL && patch.op != PATCH_PUT && !service_delete) {
@@ -122,7 +123,6 @@ static void write_unconditional(struct core *core, const struct core_write *writ
         return;
     }
     keep_owner(&patch, held);
-    timed_renewed(core, write->key, &patch);
     if (patch.op == PATCH_DELETE) {
         delete_family(core, write->key);
         held = view(core, write->key, &held_record); // the scratch was used
