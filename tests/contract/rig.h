@@ -67,7 +67,7 @@ struct rig {
     const char *const *redis_args;
     int64_t reply_timeout_ms;
     // To be set before a client is made; NULL: the private server's socket, nobody, nothing.
-    const char *url, *user, *password_file;
+    const char *url, *user, *password_file, *ca_file, *cert_file, *key_file;
     bool allow_eviction;
 };
 

@@ -2,9 +2,11 @@
 // What only a real server (or one that pretends) can do to the Redis backend.  How: rig.h; a pretended
 // server is a child that sends fixed bytes to whoever asks it anything.
 #include "base/clock.h"
+#include "tests/contract/certificates.h"
 #include "tests/contract/rig.h"
 #include "tests/lib/suite.h"
 
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -168,6 +170,34 @@ TEST(a_killed_server_is_found_again_after_its_restart)
     rig_skip(a, STREAM_EV_UP);
     CHECK(!rig_meta(a, 0).exists); // it came back empty
     rig_create(a, 0, RIG_EPOCH_B);
+    rig_close(&rig);
+}
+END_TEST
+
+TEST(a_server_that_came_back_older_is_seen_by_meta_and_probe)
+{
+    static const char *const args[] = {"--dbfilename", "dump.rdb", NULL};
+    struct rig rig = {.redis_args = args};
+    struct rig_record record;
+    rig_open(&rig, &rig_redis);
+    struct rig_client *a = rig_client(&rig);
+    rig_create(a, 0, RIG_EPOCH_A);
+    rig_record(&record, "i", 0, 1);
+    rig_put_ok(a, 0, &record);
+    run(&rig, "SAVE");
+    rig_record(&record, "i", 1, 2);
+    rig_put_ok(a, 0, &record);
+    struct stream_meta before = rig_meta(a, 0);
+    redis_server_kill(&rig.redis);
+    redis_server_restart(&rig.redis);
+    rig_skip(a, STREAM_EV_UP);
+    struct stream_meta after = rig_meta(a, 0);
+    CHECK_STR(after.epoch.text, before.epoch.text);
+    CHECK_UEQ(after.sequence, before.sequence - 1);
+    stream_probe(a->stream, 0, before.last_id);
+    struct rig_seen *seen = rig_wait(a, STREAM_EV_PROBE);
+    CHECK(!seen->event.probe.found);
+    rig_seen_free(seen);
     rig_close(&rig);
 }
 END_TEST
@@ -410,6 +440,98 @@ TEST(a_password_file_that_cannot_be_read_is_named)
 }
 END_TEST
 
+// --- over TCP and TLS
+
+// A port that nobody listens on at this moment.
+static unsigned free_port(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t len = sizeof(address);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK_EQ(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+    CHECK_EQ(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+    close(fd);
+    return ntohs(address.sin_port);
+}
+
+// Puts, reads back, and counts in another database than 0.
+static void use(struct rig *rig)
+{
+    struct rig_record record;
+    struct rig_client *a = rig_client(rig);
+    rig_create(a, 0, RIG_EPOCH_A);
+    stream_read(a->stream, 0, (struct stream_id){0}, false);
+    rig_record(&record, "i", 0, 1);
+    rig_put_ok(a, 0, &record);
+    rig_skip(a, STREAM_EV_ENTRY);
+}
+
+TEST(a_server_is_reached_by_name_over_tcp_and_a_database_is_selected)
+{
+    char port[16];
+    char url[64];
+    char answer[64];
+    const char *const args[] = {"--port", port, "--bind", "127.0.0.1", NULL};
+    struct rig rig = {.redis_args = args};
+    snprintf(port, sizeof(port), "%u", free_port());
+    snprintf(url, sizeof(url), "redis://localhost:%s/3", port);
+    rig_open(&rig, &rig_redis);
+    rig.url = url;
+    use(&rig);
+    redis_server_run(&rig.redis, "EVAL \"redis.call('SELECT', 3) return redis.call('DBSIZE')\" 0",
+                     answer, sizeof(answer));
+    CHECK_STR(answer, ":2"); // state and log of one partition
+    rig_close(&rig);
+}
+END_TEST
+
+TEST(a_server_is_verified_over_tls)
+{
+    struct certificates certificates;
+    char port[16];
+    char url[64];
+    certificates_make(&certificates);
+    const char *const args[] = {"--tls-port",
+                                port,
+                                "--bind",
+                                "127.0.0.1",
+                                "--tls-cert-file",
+                                certificates.server,
+                                "--tls-key-file",
+                                certificates.server,
+                                "--tls-ca-cert-file",
+                                certificates.ca,
+                                "--tls-auth-clients",
+                                "yes",
+                                NULL};
+    snprintf(port, sizeof(port), "%u", free_port());
+    snprintf(url, sizeof(url), "rediss://127.0.0.1:%s", port);
+    struct rig rig = {.redis_args = args};
+    rig_open(&rig, &rig_redis);
+    rig.url = url;
+    rig.ca_file = certificates.ca;
+    rig.cert_file = certificates.client;
+    rig.key_file = certificates.client;
+    use(&rig);
+    rig.ca_file = certificates.stranger;
+    struct rig_client *other_ca = rig_client_unstarted(&rig);
+    stream_start(other_ca->stream);
+    rig_skip(other_ca, STREAM_EV_DOWN);
+    rig.ca_file = "/nonexistent";
+    struct rig_client *no_ca = rig_client_unstarted(&rig);
+    stream_start(no_ca->stream);
+    expect_down(no_ca, STREAM_CONFIG, "/nonexistent");
+    rig.ca_file = certificates.ca;
+    snprintf(url, sizeof(url), "rediss://localhost:%s", port);
+    struct rig_client *other_name = rig_client_unstarted(&rig);
+    stream_start(other_name->stream);
+    rig_skip(other_name, STREAM_EV_DOWN);
+    CHECK(!rig_has(other_ca, STREAM_EV_UP) && !rig_has(other_name, STREAM_EV_UP));
+    rig_close(&rig);
+    certificates_remove(&certificates);
+}
+END_TEST
+
 // --- the fleet
 
 TEST(many_peers_share_their_payloads_in_turns)
@@ -468,7 +590,9 @@ SUITE("contract/redis", T(a_mistyped_key_is_reported_and_harms_no_other_partitio
       T(malformed_meta_fields_are_reported_as_mistyped),
       T(an_oversized_record_is_cut_and_its_entry_kept),
       T(a_killed_server_is_found_again_after_its_restart),
-      T(a_server_that_stands_still_is_given_up_at_the_deadline),
+      T(a_server_that_came_back_older_is_seen_by_meta_and_probe),
+      T(a_server_is_reached_by_name_over_tcp_and_a_database_is_selected),
+      T(a_server_is_verified_over_tls), T(a_server_that_stands_still_is_given_up_at_the_deadline),
       T(a_full_server_refuses_puts_but_answers_everything_else),
       T(scripts_that_the_server_forgot_are_loaded_again), T(a_server_that_became_a_replica_is_left),
       T(a_server_that_may_evict_is_not_written_to_unless_allowed),
