@@ -131,6 +131,7 @@ static void find_local_addresses(struct daemon *daemon)
 static void on_warm(void *arg)
 {
     struct daemon *daemon = arg;
+    daemon->warm = true;
     seed_clean(daemon->seed, daemon->driver, daemon->map);
 }
 

@@ -46,6 +46,7 @@ struct daemon {
     uint64_t files_written; // as counted so far
     struct loop_timer *leave_timer;
     struct mono leave_until;
+    bool warm;
     bool leaving;
     int exit; // of a daemon that ran
     char local_texts[DAEMON_LOCAL_ADDRESSES_MAX][ADDRESS_TEXT_LEN];

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "replicator/config.h"
 #include "replicator/driver.h"
+#include "stream/position.h"
 
 #include <stdlib.h>
 
@@ -12,6 +13,7 @@
 struct seed_row {
     struct key_bytes key; // of the service
     const struct config_service *service;
+    bool told; // that another node's policy is replaced
 };
 
 struct seed {
@@ -101,6 +103,49 @@ void seed_write(const struct seed *seed, struct driver *driver)
         for (uint32_t j = 0; j < service->instance_count; j++) {
             write_instance(driver, service, &service->instances[j]);
         }
+    }
+}
+
+// --- policies of others
+
+static void watch_pair(struct seed *seed, const struct stream_pair *pair)
+{
+    struct key key;
+    struct codec_value value;
+    struct record held;
+    struct record out;
+    if (key_parse(pair->key, &key) != ERR_OK || key.kind != KEY_POLICY ||
+        codec_value_parse(pair->value, &value) != ERR_OK || codec_is_tombstone(value.body) ||
+        codec_body_read(KEY_POLICY, value.body, &held) != ERR_OK) {
+        return;
+    }
+    const struct seed_row *found = find(seed, pair->key);
+    if (found == NULL || found->told || span_eq(held.policy.by, found->service->policy.by)) {
+        return;
+    }
+    const struct patch ours = {.op = PATCH_PUT,
+                               .record = {.kind = KEY_POLICY, .policy = found->service->policy}};
+    if (patch_apply(&ours, &held, &out) == PATCH_CHANGED) {
+        seed->rows[found - seed->rows].told = true;
+        log_event(LOG_WARN, "policy", log_str("service", key.service),
+                  log_str("replaced", held.policy.by),
+                  log_text("why", "another node has published another policy of this service"));
+    }
+}
+
+void seed_watch(struct seed *seed, const struct stream_event *event)
+{
+    const struct stream_pair *pairs = NULL;
+    uint32_t count = 0;
+    if (event->status == STREAM_OK && event->type == STREAM_EV_SCAN) {
+        pairs = event->scan.pairs;
+        count = event->scan.count;
+    } else if (event->type == STREAM_EV_ENTRY && event->entry.valid) {
+        pairs = event->entry.pairs;
+        count = event->entry.count;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        watch_pair(seed, &pairs[i]);
     }
 }
 

@@ -19,6 +19,7 @@ struct config;
 struct driver;
 struct map;
 struct seed;
+struct stream_event;
 
 // *keeps* the configuration.  ERR_NOMEM.  *gives* it.
 enum err seed_new(const struct config *config, struct seed **ret_seed) MUST_USE;
@@ -29,4 +30,7 @@ void seed_free(struct seed *seed);
 bool seed_has(const struct seed *seed, struct span service_key);
 
 void seed_write(const struct seed *seed, struct driver *driver);
+// Looks for policies of our services in what is read until the map is warm: one that another node has
+// published and that says something else will be replaced by ours, which somebody should look at.
+void seed_watch(struct seed *seed, const struct stream_event *event);
 void seed_clean(const struct seed *seed, struct driver *driver, const struct map *map);

@@ -5,6 +5,7 @@
 #include "replicator/daemon_state.h"
 #include "replicator/driver.h"
 #include "replicator/memory_pump.h"
+#include "replicator/seed.h"
 #include "stream/redis/redis.h"
 
 #include <string.h>
@@ -14,13 +15,22 @@ bool stream_stage_is_private(const struct daemon *daemon)
     return strcmp(daemon->config->stream_url, "memory:") == 0;
 }
 
+static void on_event(void *arg, const struct stream_event *event)
+{
+    struct daemon *daemon = arg;
+    if (!daemon->warm) {
+        seed_watch(daemon->seed, event);
+    }
+    driver_on_stream(daemon->driver, event);
+}
+
 static int start_memory(struct daemon *daemon)
 {
     const struct memory_pump_options options = {.loop = daemon->loop,
                                                 .partitions = daemon->config->stream_partitions,
                                                 .retention = daemon->config->stream_retention,
-                                                .on_event = driver_on_stream,
-                                                .arg = daemon->driver};
+                                                .on_event = on_event,
+                                                .arg = daemon};
     enum err err = memory_pump_new(&options, &daemon->memory, &daemon->stream);
     return err == ERR_OK ? 0 : daemon_complain(DAEMON_EXIT_FAILED, "stream", err_text(err));
 }
@@ -44,7 +54,7 @@ static int start_redis(struct daemon *daemon)
                                           .backoff_max_ms = config->stream_backoff_max_ms,
                                           .linger_max_ms = config->stream_linger_max_ms,
                                           .allow_eviction = config->stream_allow_eviction};
-    enum err err = redis_new(&options, driver_on_stream, daemon->driver, &daemon->stream);
+    enum err err = redis_new(&options, on_event, daemon, &daemon->stream);
     if (err == ERR_OK) {
         return 0;
     }

@@ -55,8 +55,8 @@ subtest 'files for Envoy follow the map' => sub {
 
 subtest 'a drain ends by itself on every node' => sub {
     my $drain = $a->request('PUT', '/v1/services/web/instances/w1/override',
-        { status => 'DRAINING', reason => 'short', actor => 'ops', ttl => '1s' });
-    ok($drain->{success}, 'drained for a second');
+        { status => 'DRAINING', reason => 'short', actor => 'ops', ttl => '3s' });
+    ok($drain->{success}, 'drained for three seconds');
     ok(eventually(2, sub { $b->health('web', 'w1') eq 'DRAINING' }), 'draining on b');
     for my $node ($a, $b) {
         ok(eventually(10, sub { $node->health('web', 'w1') eq 'HEALTHY' }), "over on $node->{id}");
@@ -76,7 +76,7 @@ subtest 'a lease that is not renewed makes an instance unhealthy, a renewal heal
 
 subtest 'a report ends with its ttl' => sub {
     $a->put('rep', 'r1');
-    $a->request('PUT', '/v1/services/rep/instances/r1/observations/lb', { status => 'UNHEALTHY', ttl => '1s' });
+    $a->request('PUT', '/v1/services/rep/instances/r1/observations/lb', { status => 'UNHEALTHY', ttl => '3s' });
     ok(eventually(2, sub { $b->health('rep', 'r1') eq 'UNHEALTHY' }), 'reported');
     ok(eventually(8, sub { $b->health('rep', 'r1') eq 'UNKNOWN' }), 'withdrawn');
 };
@@ -100,6 +100,21 @@ subtest 'what the API deleted stays deleted until a file names it again' => sub 
     $a->start;
     ok($a->ready(20), 'a is back');
     ok(eventually(5, sub { $b->get('web', 'w1')->{status} == 200 }), 'named by the file, it is back');
+};
+
+subtest 'a node with another policy of a service says whose it replaces' => sub {
+    my $c = Mesh::Node->new(id => 'c', url => $redis->url, set => \@quick,
+        services => "  - {name: web, observers: all, max_unhealthy_percent: 10}\n");
+    $c->start;
+    ok($c->ready(20), 'c is ready');
+    like(read_file($c->{log}), qr/ warn policy service=web replaced=a /, 'it names a');
+    ok(eventually(5, sub { $b->json('/v1/services/web')->{instances} == 1 }), 'w1 goes, the one of the API stays');
+    is($c->stop, 0, 'c ends');
+    my $d = Mesh::Node->new(id => 'd', url => $redis->url, set => \@quick, file => $c->{file});
+    $d->start;
+    ok($d->ready(20), 'd is ready');
+    unlike(read_file($d->{log}), qr/ warn policy /, 'with the same file it replaces nothing');
+    is($d->stop, 0, 'd ends');
 };
 
 for my $node ($a, $b) {
