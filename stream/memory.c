@@ -359,6 +359,42 @@ enum err memory_server_restore(struct memory_server *server)
     return ERR_OK;
 }
 
+enum err memory_server_fork(const struct memory_server *server, struct memory_server **ret_fork)
+{
+    struct memory_server *fork = NULL;
+    struct memory_partition *copy = copy_all(server->partitions, server->options.partitions);
+    enum err err = copy == NULL ? ERR_NOMEM : memory_server_new(&server->options, &fork);
+    if (err == ERR_OK) {
+        err = memory_presence_copy(&server->presence, &fork->presence);
+    }
+    if (err != ERR_OK) {
+        free_partitions(copy, server->options.partitions);
+        memory_server_free(fork);
+        return err;
+    }
+    free_partitions(fork->partitions, server->options.partitions);
+    fork->partitions = copy;
+    fork->now = server->now;
+    *ret_fork = fork;
+    return ERR_OK;
+}
+
+void memory_client_move(struct stream *stream, struct memory_server *server)
+{
+    struct memory_client *client = memory_client_of(stream);
+    struct memory_client **link = &client->server->clients;
+    ASSERT(server->options.partitions == client->server->options.partitions);
+    memory_server_forget_answers(client->server, client);
+    while (*link != client) {
+        link = &(*link)->next;
+    }
+    *link = client->next;
+    client->next = server->clients;
+    server->clients = client;
+    client->server = server;
+    memory_server_disconnect(client, 0);
+}
+
 void memory_client_cut(struct stream *stream)
 {
     struct memory_client *client = memory_client_of(stream);

@@ -51,6 +51,12 @@ enum err memory_server_garbage(struct memory_server *server, uint32_t partition,
 // Keeps a copy of everything; memory_server_restore goes back to it.  ERR_NOMEM, ERR_NOT_FOUND.
 enum err memory_server_save(struct memory_server *server) MUST_USE;
 enum err memory_server_restore(struct memory_server *server) MUST_USE;
+// A second server with a copy of everything and no clients: what a failover that cut the network in two
+// leaves behind.  *gives* it.  ERR_NOMEM.
+enum err memory_server_fork(const struct memory_server *server,
+                            struct memory_server **ret_fork) MUST_USE;
+// The client loses its connection and comes back at `server` (of as many partitions).
+void memory_client_move(struct stream *stream, struct memory_server *server);
 // The connection of one client: cut until mended; held = nothing is delivered (the process stands still).
 void memory_client_cut(struct stream *stream);
 void memory_client_mend(struct stream *stream);

@@ -88,6 +88,21 @@ static bool note(struct memory_presence *presence, const struct memory_beat *bea
     return true;
 }
 
+enum err memory_presence_copy(const struct memory_presence *from, struct memory_presence *ret_copy)
+{
+    for (size_t i = 0; i < from->count; i++) {
+        const struct memory_row *row = &from->rows[i];
+        const struct memory_beat beat = {row_name(row), row_payload(row), 0, row->beat_ms};
+        if (!note(ret_copy, &beat)) {
+            memory_presence_fini(ret_copy);
+            return ERR_NOMEM;
+        }
+    }
+    ret_copy->last_beat_ms = from->last_beat_ms;
+    ret_copy->grace_until_ms = from->grace_until_ms;
+    return ERR_OK;
+}
+
 static struct span keep(char **at, struct span text)
 {
     struct span kept = span_of(*at, text.len);

@@ -4,6 +4,7 @@
 // No thread, no clock of its own.  Read next: memory.c.
 #pragma once
 
+#include "base/err.h"
 #include "stream/position.h"
 
 struct memory_presence {
@@ -18,6 +19,9 @@ struct memory_beat {
     int64_t lease_ms, now_ms;
 };
 
+// A deep copy into an empty one.  ERR_NOMEM: it stays empty.
+enum err memory_presence_copy(const struct memory_presence *from,
+                              struct memory_presence *ret_copy) MUST_USE;
 void memory_presence_fini(struct memory_presence *presence);
 // Fills `event->beat`; returns the block that it borrows from (free it), NULL: no memory.
 void *memory_presence_beat(struct memory_presence *presence, const struct memory_beat *beat,

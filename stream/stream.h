@@ -6,8 +6,9 @@
 //
 // Every call returns at once; its answer comes later as one event, never from inside the call.  At most
 // one put, one meta, one scan and one probe per partition and one beat may be in flight.  After
-// STREAM_DOWN none of the open calls will be answered: their outcome is unknown.  Answers of one
-// partition arrive in the order of the calls; entries of a subscription arrive in the log's order.
+// STREAM_DOWN none of the open calls will be answered: their outcome is unknown; subscriptions are gone,
+// and calls until the next STREAM_UP are dropped.  Answers of one partition arrive in the order of the
+// calls; entries of a subscription arrive in the log's order.
 // Invariant: nothing blocks; every call has a deadline inside the backend, whose passing is STREAM_DOWN.
 // [loop].  Both backends pass tests/contract.  Read next: position.h, memory.h, redis/redis.h.
 #pragma once
@@ -21,7 +22,7 @@ struct stream;
 
 // Starts connecting (and goes on for ever, with back-off and full jitter, after each DOWN).
 void stream_start(struct stream *stream);
-// Ends it: no event after this.  Accepts NULL.
+// Ends it: no event after this.  Not from inside its callback.  Accepts NULL.
 void stream_free(struct stream *stream);
 
 // Reads the meta fields of a partition and the last id of its log.

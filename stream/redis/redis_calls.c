@@ -16,6 +16,10 @@ static void post(struct redis *redis, enum redis_kind kind, uint32_t partition, 
                                                .partition = partition,
                                                .count = count,
                                                .timeout_ms = redis->options.reply_timeout_ms};
+    if (redis->life != REDIS_UP) {
+        buf_reset(&redis->out); // nothing may come between the commands of a greeting
+        return;
+    }
     redis_send(redis, &redis->put, &command);
 }
 

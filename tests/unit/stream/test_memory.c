@@ -195,6 +195,34 @@ TEST(a_restored_server_has_forgotten_what_came_after_the_copy)
 }
 END_TEST
 
+TEST(a_fork_shares_the_past_and_nothing_else)
+{
+    struct bench bench;
+    struct memory_server *fork = NULL;
+    bench_up(&bench);
+    put(&bench);
+    CHECK_OK(memory_server_fork(bench.server, &fork));
+    put(&bench);
+    memory_client_move(bench.stream, fork);
+    step(&bench, 1000);
+    CHECK_STR(look(&bench), ""); // it is the fork's client now
+    memory_server_step(fork, (struct mono){(bench.now_ms + 1000) * 1000});
+    CHECK_STR(look(&bench), "DU");
+    stream_read(bench.stream, 0, (struct stream_id){0}, false);
+    memory_server_step(fork, (struct mono){(bench.now_ms + 1000) * 1000});
+    CHECK_STR(look(&bench), "e1.");
+    memory_client_move(bench.stream, bench.server);
+    step(&bench, 0);
+    step(&bench, 1000);
+    CHECK_STR(look(&bench), "DU");
+    stream_read(bench.stream, 0, (struct stream_id){0}, false);
+    step(&bench, 0);
+    CHECK_STR(look(&bench), "e1e2.");
+    memory_server_free(fork);
+    bench_fini(&bench);
+}
+END_TEST
+
 // Whatever cannot be remembered becomes a DOWN and a new UP: each call is answered or its loss is told.
 static bool walk(void *arg)
 {
@@ -237,4 +265,5 @@ SUITE("stream/memory", T(no_answer_comes_from_inside_a_call),
       T(a_server_that_refuses_does_nothing), T(a_cut_client_hears_nothing_until_it_is_mended),
       T(a_held_client_hears_everything_later),
       T(a_restored_server_has_forgotten_what_came_after_the_copy),
+      T(a_fork_shares_the_past_and_nothing_else),
       T(without_memory_the_connection_is_lost_and_the_loss_is_told));
