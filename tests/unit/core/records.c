@@ -143,6 +143,15 @@ void caller_deletes(struct rig *rig, uint64_t op, struct key_bytes key)
     rig_write(rig, &write);
 }
 
+void rig_connect(struct rig *rig)
+{
+    rig_up(rig);
+    rig_no_meta(rig);
+    rig_meta(rig, 0);
+    rig_scan_end(rig);
+    rig_meta(rig, 0);
+}
+
 void rig_settle(struct rig *rig)
 {
     // The reply may bring the next put before the echo of this one, so what is echoed is kept aside.

@@ -33,6 +33,8 @@ void peer_bytes(struct rig *rig, const struct stream_pair *pair, uint64_t floor)
 void caller_puts(struct rig *rig, uint64_t op, struct key_bytes key, const struct record *record);
 void caller_deletes(struct rig *rig, uint64_t op, struct key_bytes key);
 
+// Connected, an empty server scanned; nothing ticked yet, so not joined.
+void rig_connect(struct rig *rig);
 // Accepts and echoes puts until none is open.
 void rig_settle(struct rig *rig);
 // The key is held and neither a tombstone nor opaque.
