@@ -109,7 +109,7 @@ bool http_rig_hear(int fd, struct buf *into)
 
 bool http_rig_contains(struct span text, const char *wanted)
 {
-    return memmem(text.ptr, text.len, wanted, strlen(wanted)) != NULL;
+    return text.len > 0 && memmem(text.ptr, text.len, wanted, strlen(wanted)) != NULL;
 }
 
 bool http_rig_hears(int fd, struct buf *into, const char *wanted)

@@ -220,7 +220,7 @@ TEST(output_that_waits_holds_the_next_request_back)
 {
     struct http_rig f;
     static char said[] = "GET /hold HTTP/1.1\r\nHost: h\r\n\r\nGET /b HTTP/1.1\r\nHost: h\r\n\r\n";
-    char *body = calloc(1, 32 << 20);
+    char *body = calloc(1, 12 << 20);
     struct buf heard;
     http_rig_start(&f, &plain);
     buf_init(&heard, 64 << 20);
@@ -228,12 +228,13 @@ TEST(output_that_waits_holds_the_next_request_back)
     int fd = http_rig_dial(&f);
     http_rig_say(fd, span_str(said));
     LOOP_WAIT(f.loop, f.held != NULL);
-    const struct http1_response response = {.status = 200, .body = span_of(body, 32 << 20)};
+    const struct http1_response response = {.status = 200, .body = span_of(body, 12 << 20)};
     http1_respond(f.held, &response);
     for (int i = 0; i < 20; i++) {
         loop_run_once(f.loop, 1);
     }
     CHECK_UEQ(f.handled, 1);
+    LOOP_WAIT(f.loop, !http_rig_hear(fd, &heard) && heard.len > 12 << 20);
     LOOP_WAIT(f.loop, http_rig_hears(fd, &heard, "<GET /b 0>"));
     CHECK_UEQ(f.handled, 2);
     free(body);
