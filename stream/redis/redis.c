@@ -199,7 +199,6 @@ static void open_links(struct redis *redis, const struct address *address)
     char text[TLS_TEXT_LEN] = "";
     struct redis_link_target target = {.address = address,
                                        .timeout_ms = redis->options.connect_timeout_ms};
-    char host[REDIS_URL_HOST_MAX + 1];
     enum err err = ERR_OK;
     if (redis->url.tls) {
         // Made anew at each attempt, so that a rotated certificate is picked up.
@@ -207,9 +206,9 @@ static void open_links(struct redis *redis, const struct address *address)
                                             .cert_file = redis->options.cert_file,
                                             .key_file = redis->options.key_file};
         err = tls_context_new(&options, text, &target.tls);
-        memcpy(host, redis->url.host.ptr, redis->url.host.len);
-        host[redis->url.host.len] = '\0';
-        target.tls_name = host;
+        memcpy(redis->tls_name, redis->url.host.ptr, redis->url.host.len);
+        redis->tls_name[redis->url.host.len] = '\0';
+        target.tls_name = redis->tls_name;
     }
     if (err != ERR_OK) {
         redis_down(redis, STREAM_CONFIG, span_str(text[0] != '\0' ? text : err_text(err)));

@@ -58,7 +58,7 @@ void redis_link_fini(struct redis_link *link);
 struct redis_link_target {
     const struct address *address;
     struct tls_context *tls; // NULL: plain
-    const char *tls_name;
+    const char *tls_name;    // kept until the link is open
     int64_t timeout_ms;
 };
 

@@ -70,6 +70,7 @@ struct redis {
     struct stream stream;         // first
     struct redis_options options; // strings owned
     struct redis_url url;
+    char tls_name[REDIS_URL_HOST_MAX + 1]; // kept: a link needs it until it is open
     enum redis_life life;
     struct redis_link put, read;
     bool put_greeted, read_greeted;

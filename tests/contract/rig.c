@@ -286,3 +286,35 @@ void rig_put_ok(struct rig_client *client, uint32_t partition, const struct rig_
     CHECK_EQ(seen->event.put.rows[0].result, STREAM_PUT_ACCEPTED);
     rig_seen_free(seen);
 }
+
+// --- Redis
+
+void rig_run(struct rig *rig, const char *command)
+{
+    char answer[256];
+    redis_server_run(&rig->redis, command, answer, sizeof(answer));
+    ck_assert_msg(answer[0] != '-' && answer[0] != '\0', "%s: %s", command, answer);
+}
+
+enum stream_status rig_put_status(struct rig_client *client, uint32_t partition,
+                                  const struct rig_record *record)
+{
+    struct rig_seen *seen = rig_put(client, partition, RIG_EPOCH_A, record);
+    enum stream_status status = seen->event.status;
+    rig_seen_free(seen);
+    return status;
+}
+
+bool rig_contains(struct span text, const char *part)
+{
+    return text.len > 0 && memmem(text.ptr, text.len, part, strlen(part)) != NULL;
+}
+
+void rig_expect_down(struct rig_client *client, enum stream_status status, const char *part)
+{
+    struct rig_seen *seen = rig_wait(client, STREAM_EV_DOWN);
+    ck_assert_msg(seen->event.status == status && rig_contains(seen->event.text, part),
+                  "status %d: %.*s", (int)seen->event.status, (int)seen->event.text.len,
+                  seen->event.text.ptr);
+    rig_seen_free(seen);
+}

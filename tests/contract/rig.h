@@ -104,3 +104,10 @@ struct rig_seen *rig_put(struct rig_client *client, uint32_t partition, const ch
 // The same, and it must be accepted.
 void rig_put_ok(struct rig_client *client, uint32_t partition, const struct rig_record *record);
 uint64_t rig_hash(struct span value);
+enum stream_status rig_put_status(struct rig_client *client, uint32_t partition,
+                                  const struct rig_record *record);
+bool rig_contains(struct span text, const char *part);
+// Waits for a DOWN of that status whose text holds `part`.
+void rig_expect_down(struct rig_client *client, enum stream_status status, const char *part);
+// A command to the private Redis; its answer must be no error.
+void rig_run(struct rig *rig, const char *command);

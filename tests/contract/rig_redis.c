@@ -46,23 +46,16 @@ static void redis_pump(struct rig *rig)
     loop_run_once(rig->loop, 5);
 }
 
-static void run(struct rig *rig, const char *command)
-{
-    char answer[256];
-    redis_server_run(&rig->redis, command, answer, sizeof(answer));
-    ck_assert_msg(answer[0] != '-' && answer[0] != '\0', "%s: %s", command, answer);
-}
-
 static void redis_flush(struct rig *rig)
 {
-    run(rig, "FLUSHALL");
+    rig_run(rig, "FLUSHALL");
 }
 
 static void redis_trim(struct rig *rig, uint32_t partition, size_t keep)
 {
     char command[80];
     snprintf(command, sizeof(command), "XTRIM {mp:%u}e MAXLEN %zu", partition, keep);
-    run(rig, command);
+    rig_run(rig, command);
 }
 
 static void redis_lose_last(struct rig *rig, uint32_t partition)
@@ -72,7 +65,7 @@ static void redis_lose_last(struct rig *rig, uint32_t partition)
              "EVAL \"local l = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1) "
              "return redis.call('XDEL', KEYS[1], l[1][1])\" 1 {mp:%u}e",
              partition);
-    run(rig, command);
+    rig_run(rig, command);
 }
 
 static void send_key(struct rig *rig, const char *verb, uint32_t partition, const struct span *rest)
@@ -111,7 +104,7 @@ static void redis_floor(struct rig *rig, uint32_t partition, uint64_t floor)
 static void redis_cut(struct rig *rig, uint32_t client)
 {
     (void)client;
-    run(rig, "CLIENT KILL TYPE normal SKIPME yes");
+    rig_run(rig, "CLIENT KILL TYPE normal SKIPME yes");
 }
 
 static void redis_wait_ms(struct rig *rig, int64_t ms)
