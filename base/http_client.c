@@ -463,7 +463,9 @@ void http_client_free(struct http_client *client)
         return;
     }
     while (client->calls != NULL) {
-        http_client_cancel(client->calls);
+        struct http_client_call *call = client->calls;
+        client->calls = call->next;
+        free_call(call);
     }
     if (client->multi != NULL) {
         (void)curl_multi_cleanup(client->multi); // gives back the watches that are left

@@ -280,8 +280,10 @@ void resolver_free(struct resolver *resolver)
     pthread_mutex_unlock(&shared->lock);
     // From here on the thread touches nothing but `shared`, which is its own now.
     while (resolver->queries != NULL) {
-        loop_unpost_task(resolver->loop, &resolver->queries->task);
-        drop(resolver->queries);
+        struct resolver_query *query = resolver->queries;
+        loop_unpost_task(resolver->loop, &query->task);
+        resolver->queries = query->after;
+        free(query);
     }
     while (resolver->names != NULL) {
         struct known_name *known = resolver->names;

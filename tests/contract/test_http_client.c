@@ -127,21 +127,6 @@ TEST(each_answer_has_its_outcome)
     }
 }
 
-TEST(a_connection_is_made_for_each_call)
-{
-    struct fixture f;
-    start(&f);
-    f.answer = SPAN_LIT("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-    struct http_client_request request = plain_request(&f);
-    for (unsigned i = 1; i <= 3; i++) {
-        get(&f, &request);
-        close(f.held);
-        f.held = -1;
-        CHECK_UEQ(f.accepted, i);
-    }
-    stop(&f);
-}
-
 TEST(nobody_there_is_refused)
 {
     struct fixture f;
@@ -301,6 +286,27 @@ TEST(many_calls_run_at_once)
     http_rig_stop(&rig);
 }
 
+TEST(no_connection_is_kept)
+{
+    struct http_rig rig;
+    struct fixture f;
+    const struct http1_server_options options = {.header_ms = 0};
+    http_rig_start(&rig, &options);
+    memset(&f, 0, sizeof(f));
+    f.held = -1;
+    f.loop = rig.loop;
+    f.address = *http1_listener_address(rig.listener);
+    CHECK_OK(http_client_new(rig.loop, &f.client));
+    struct http_client_request request = plain_request(&f);
+    for (unsigned i = 1; i <= 3; i++) {
+        get(&f, &request);
+        CHECK_UEQ(rig.handled, i);
+        LOOP_WAIT(rig.loop, http1_server_connections(rig.server) == 0); // long before it idles
+    }
+    http_client_free(f.client);
+    http_rig_stop(&rig);
+}
+
 static enum http_client_outcome over_tls(const struct certificates *c, const char *host,
                                          const char *ca_file, bool insecure)
 {
@@ -391,10 +397,10 @@ TEST(every_allocation_may_fail)
     loop_free(walked.loop);
 }
 
-SUITE("base/http_client", T(each_answer_has_its_outcome), T(a_connection_is_made_for_each_call),
-      T(nobody_there_is_refused), T(silence_ends_by_the_timeout),
-      T(a_connection_that_never_comes_ends_by_the_timeout), T(a_long_body_is_cut),
-      T(the_request_says_host_and_path_as_given), T(requests_that_could_be_read_as_two_are_refused),
-      T(a_cancelled_call_is_not_answered), T(many_calls_run_at_once),
+SUITE("base/http_client", T(each_answer_has_its_outcome), T(nobody_there_is_refused),
+      T(silence_ends_by_the_timeout), T(a_connection_that_never_comes_ends_by_the_timeout),
+      T(a_long_body_is_cut), T(the_request_says_host_and_path_as_given),
+      T(requests_that_could_be_read_as_two_are_refused), T(a_cancelled_call_is_not_answered),
+      T(many_calls_run_at_once), T(no_connection_is_kept),
       T(a_server_is_verified_unless_told_otherwise), T(a_plain_peer_behind_https_fails_in_tls),
       T(every_allocation_may_fail));
