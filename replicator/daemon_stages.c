@@ -214,12 +214,12 @@ const struct daemon_stage daemon_stages[] = {
     {"services", start_seed, stop_seed},
     {"driver", start_driver, stop_driver},
     {"writes", daemon_writes_start, daemon_writes_stop},
+    {"signals", daemon_signals_start, daemon_signals_stop}, // before the first socket: it must not stay
     {"admin", admin_stage_bind, admin_stage_free},
     {"checker", check_stage_start, check_stage_stop},
     {"files", files_stage_start, files_stage_stop},
     {"stream", stream_stage_start, stream_stage_stop},
     {"core", start_core, stop_core},
-    {"signals", daemon_signals_start, daemon_signals_stop},
     {"serve", admin_stage_serve, admin_stage_stop},
 };
 const size_t daemon_stage_count = sizeof(daemon_stages) / sizeof(daemon_stages[0]);

@@ -55,11 +55,11 @@ subtest 'files for Envoy follow the map' => sub {
 
 subtest 'a drain ends by itself on every node' => sub {
     my $drain = $a->request('PUT', '/v1/services/web/instances/w1/override',
-        { status => 'DRAINING', reason => 'short', actor => 'ops', ttl => '3s' });
-    ok($drain->{success}, 'drained for three seconds');
+        { status => 'DRAINING', reason => 'short', actor => 'ops', ttl => '5s' });
+    ok($drain->{success}, 'drained for a few seconds');
     ok(eventually(2, sub { $b->health('web', 'w1') eq 'DRAINING' }), 'draining on b');
     for my $node ($a, $b) {
-        ok(eventually(10, sub { $node->health('web', 'w1') eq 'HEALTHY' }), "over on $node->{id}");
+        ok(eventually(15, sub { $node->health('web', 'w1') eq 'HEALTHY' }), "over on $node->{id}");
     }
 };
 
@@ -76,9 +76,9 @@ subtest 'a lease that is not renewed makes an instance unhealthy, a renewal heal
 
 subtest 'a report ends with its ttl' => sub {
     $a->put('rep', 'r1');
-    $a->request('PUT', '/v1/services/rep/instances/r1/observations/lb', { status => 'UNHEALTHY', ttl => '3s' });
+    $a->request('PUT', '/v1/services/rep/instances/r1/observations/lb', { status => 'UNHEALTHY', ttl => '5s' });
     ok(eventually(2, sub { $b->health('rep', 'r1') eq 'UNHEALTHY' }), 'reported');
-    ok(eventually(8, sub { $b->health('rep', 'r1') eq 'UNKNOWN' }), 'withdrawn');
+    ok(eventually(12, sub { $b->health('rep', 'r1') eq 'UNKNOWN' }), 'withdrawn');
 };
 
 subtest 'an instance that the file stops listing goes, one of the API stays' => sub {

@@ -50,14 +50,15 @@ sub read_file {
     return <$in> // '';
 }
 
-# Calls `$ask` until it returns something true, at most `$seconds`.  Returns that, or undef.
+# Calls `$ask` until it returns something true, for at most `$seconds`, but not fewer than 20 times: a machine
+# that stood still for a while has shown nothing.  Returns that, or undef.
 sub eventually {
     my ($seconds, $ask) = @_;
     my $end = time + $seconds;
-    while (1) {
+    for (my $asked = 1; ; $asked++) {
         my $answer = eval { $ask->() };
         return $answer if $answer;
-        return if time > $end;
+        return if time > $end && $asked >= 20;
         select undef, undef, undef, 0.02;
     }
     return;
