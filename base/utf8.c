@@ -81,6 +81,11 @@ size_t utf8_put(uint32_t code, char ret_bytes[UTF8_LEN_MAX])
 
 bool utf8_valid(struct span text)
 {
+    size_t plain = 0; // ASCII first: it is nearly all that there is
+    while (plain < text.len && (unsigned char)text.ptr[plain] < 0x80) {
+        plain++;
+    }
+    text = span_of(text.ptr + plain, text.len - plain);
     while (text.len > 0) {
         uint32_t code;
         const size_t len = utf8_next(text, &code);

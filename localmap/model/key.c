@@ -52,7 +52,11 @@ enum err key_name_check(struct span name, size_t len_max)
     if (name.len > len_max) {
         return ERR_TOO_LARGE;
     }
-    struct span rest = name;
+    size_t plain = 0; // printable ASCII first: it is nearly all that there is
+    while (plain < name.len && name.ptr[plain] >= 0x20 && name.ptr[plain] < 0x7f) {
+        plain++;
+    }
+    struct span rest = span_of(name.ptr + plain, name.len - plain);
     while (rest.len > 0) {
         uint32_t code = 0;
         size_t len = utf8_next(rest, &code);

@@ -64,17 +64,22 @@ static bool is_own_address(const struct core *core, struct span address)
     return false;
 }
 
-static bool shall_probe(const struct core *core, const struct instance *instance,
-                        const struct registration *registration)
+// Shall we probe the instance, if it is registered (and, for OBSERVERS_LOCAL, at an address of this host)?
+static bool may_probe(const struct core *core, const struct instance *instance)
 {
     const struct policy *policy = &instance->service->policy;
     if (!core->joined || core->fenced || policy->check.type == CHECK_NONE || core->self == NULL) {
         return false;
     }
-    if (policy->observers == OBSERVERS_LOCAL) {
-        return is_own_address(core, registration->address);
-    }
-    return core->self->up && is_chosen(core, instance, core->self);
+    return policy->observers == OBSERVERS_LOCAL ||
+           (core->self->up && is_chosen(core, instance, core->self));
+}
+
+static bool is_at_home(const struct core *core, const struct instance *instance,
+                       const struct registration *registration)
+{
+    return instance->service->policy.observers != OBSERVERS_LOCAL ||
+           is_own_address(core, registration->address);
 }
 
 static bool read_registration(struct core *core, struct span key, struct record *ret_record)
@@ -98,11 +103,33 @@ static void withdraw(struct core *core, const struct instance *instance)
     write_internal(core, key_span(&bytes), &patch);
 }
 
+// Without a look at the registration: surely as before?
+static bool is_settled(const struct core *core, const struct instance *instance)
+{
+    const struct policy *policy = &instance->service->policy;
+    if (policy->check.type == CHECK_NONE) {
+        return !instance->probing;
+    }
+    if (policy->observers == OBSERVERS_LOCAL || !instance->assigned_as_shown || instance->touched) {
+        return false;
+    }
+    bool probe = core->joined && !core->fenced && core->self != NULL && core->self->up &&
+                 is_chosen(core, instance, core->self);
+    return probe == instance->probing;
+}
+
 void assign_instance(struct core *core, struct instance *instance, bool again)
 {
+    if (!again && is_settled(core, instance)) {
+        return;
+    }
     struct record record;
+    bool may = may_probe(core, instance);
+    if (!may && !instance->probing) {
+        return;
+    }
     bool registered = read_registration(core, keyed_span(&instance->keyed), &record);
-    bool probe = registered && shall_probe(core, instance, &record.registration);
+    bool probe = may && registered && is_at_home(core, instance, &record.registration);
     if (probe == instance->probing && !(again && probe) &&
         !(probe && !instance->assigned_as_shown)) {
         return;

@@ -7,6 +7,8 @@
 #include "replicator/core/presence.h"
 #include "replicator/core/timed.h"
 
+#define COLLECT_KEYS 5
+
 static struct service *service_find(const struct core *core, struct span service_key)
 {
     return keymap_get(&core->services, service_key, core_hash(core, service_key));
@@ -54,6 +56,7 @@ static struct instance *instance_open(struct core *core, struct span key)
         return NULL;
     }
     instance->service = service;
+    instance->touched = true;
     instance->rank_hash = rendezvous_hash(key);
     instance->next = service->first;
     if (service->first != NULL) {
@@ -132,7 +135,8 @@ static void touch_policy(struct core *core, struct span key)
     service_close_if_empty(core, service);
 }
 
-static void touch_instance(struct core *core, struct span instance_key)
+// `registration`: it is that which has changed.
+static void touch_instance(struct core *core, struct span instance_key, bool registration)
 {
     struct map_facts facts;
     struct instance *instance = derive_instance(core, instance_key);
@@ -148,33 +152,53 @@ static void touch_instance(struct core *core, struct span instance_key)
         core_say(core, &log);
         return;
     }
+    instance->touched = instance->touched || registration;
     mark_dirty(core, instance);
 }
 
-void derive_touch(struct core *core, struct span key_bytes)
+// What stands behind a prefix of `key` and the NUL that ends it.
+static struct span behind(struct span key, size_t prefix_len)
 {
-    struct key key;
-    if (key_parse(key_bytes, &key) != ERR_OK) {
-        return;
+    return span_of(key.ptr + prefix_len + 1, key.len - prefix_len - 1);
+}
+
+// Keys were examined before they came into the map: their shape tells the kind, and a second look at each
+// character would cost more than all the rest of a touch.
+static enum key_kind kind_of(struct span key)
+{
+    struct span service = key_service_prefix(key);
+    if (service.len == key.len) {
+        size_t mesh_len = sizeof(KEY_TENANT_MESH); // with the NUL behind it
+        bool mesh = key.len > mesh_len && memcmp(key.ptr, KEY_TENANT_MESH, mesh_len) == 0;
+        return mesh ? KEY_NODE : KEY_POLICY;
     }
-    switch (key.kind) {
+    struct span instance = key_instance_prefix(key);
+    if (instance.len == key.len) {
+        return KEY_REGISTRATION;
+    }
+    bool override = span_eq_str(behind(key, instance.len), KEY_OBSERVER_OVERRIDE);
+    return override ? KEY_OVERRIDE : KEY_OBSERVATION;
+}
+
+void derive_touch(struct core *core, struct span key)
+{
+    switch (kind_of(key)) {
     case KEY_POLICY:
-        touch_policy(core, key_bytes);
+        touch_policy(core, key);
         break;
     case KEY_NODE:
-        presence_node_changed(core, key.service, key_bytes);
-        map_announce(core->map, key_bytes);
+        presence_node_changed(core, behind(key, sizeof(KEY_TENANT_MESH) - 1), key);
+        map_announce(core->map, key);
         break;
     case KEY_REGISTRATION:
-        touch_instance(core, key_bytes);
-        timed_registration_changed(core, key_bytes);
+        touch_instance(core, key, true);
         break;
     case KEY_OVERRIDE:
-        timed_override_changed(core, key_bytes);
-        touch_instance(core, key_instance_prefix(key_bytes));
+        timed_override_changed(core, key);
+        touch_instance(core, key_instance_prefix(key), false);
         break;
     case KEY_OBSERVATION:
-        touch_instance(core, key_instance_prefix(key_bytes));
+        touch_instance(core, key_instance_prefix(key), false);
         break;
     default:
         ASSERT(false);
@@ -193,24 +217,19 @@ static bool is_bad(enum status status)
     return status == STATUS_UNHEALTHY || status == STATUS_TIMEOUT;
 }
 
-// Reads the override of an instance; NULL when there is none.
-static const struct override *read_override(struct core *core, struct span instance_key,
-                                            struct record *ret_record, uint64_t *content)
+// What the records beside a registration say.
+struct voices {
+    bool overridden;
+    struct record override; // when overridden; borrows from core->copy_derive
+    size_t inputs;          // in core->inputs
+};
+
+static bool read_override(struct core *core, struct span key, struct record *ret_record)
 {
-    struct key key;
-    struct key_bytes bytes;
-    if (key_parse(instance_key, &key) != ERR_OK) {
-        return NULL;
-    }
-    key_override(key.tenant, key.service, key.instance, &bytes);
     struct map_copy *copy = &core->copy_derive;
-    if (!map_get(core->map, key_span(&bytes), copy) ||
-        (copy->facts.flags & (MAP_TOMBSTONE | MAP_OPAQUE)) != 0 ||
-        codec_body_read(KEY_OVERRIDE, map_copy_body(copy), ret_record) != ERR_OK) {
-        return NULL;
-    }
-    *content = rendezvous_mix(*content, rendezvous_hash(map_copy_body(copy)));
-    return &ret_record->override;
+    return map_get(core->map, key, copy) &&
+           (copy->facts.flags & (MAP_TOMBSTONE | MAP_OPAQUE)) == 0 &&
+           codec_body_read(KEY_OVERRIDE, map_copy_body(copy), ret_record) == ERR_OK;
 }
 
 static bool read_observation(struct core *core, struct span key, struct observation *ret)
@@ -225,41 +244,51 @@ static bool read_observation(struct core *core, struct span key, struct observat
     return true;
 }
 
-// Collects the observations of an instance in bytewise order of the observers, so that a cut at
-// HEALTH_INPUTS_MAX is the same on every replica.
-static size_t collect(struct core *core, struct instance *instance)
+// `key`: of a record that belongs to the instance and is not its registration.
+static void hear(struct core *core, const struct instance *instance, struct span key,
+                 struct voices *voices)
 {
-    const size_t keys_max = sizeof(core->keys) / sizeof(core->keys[0]);
+    if (span_eq_str(behind(key, instance->keyed.key_len), KEY_OBSERVER_OVERRIDE)) {
+        voices->overridden = read_override(core, key, &voices->override);
+        return;
+    }
+    size_t at = voices->inputs;
+    struct observation *observation = &core->observations[at];
+    if (at == HEALTH_INPUTS_MAX || !read_observation(core, key, observation)) {
+        return;
+    }
+    // `observation->via` borrows from the scratch copy: resolve it before the next one.
+    core->inputs[at].assigned = assign_has_voice(core, instance, observation);
+    core->inputs[at].observation = observation;
+    observation->via = SPAN_NONE;
+    observation->text = SPAN_NONE;
+    voices->inputs++;
+}
+
+// Collects the voices of an instance in bytewise order of the observers, so that a cut at
+// HEALTH_INPUTS_MAX is the same on every replica.
+static void collect(struct core *core, const struct instance *instance, struct voices *voices)
+{
+    // An override and three observations, and the next instance's key that ends them, in one look.
+    const size_t keys_max = COLLECT_KEYS;
     struct span prefix = keyed_span(&instance->keyed);
     struct key_bytes after;
     after.len = (uint16_t)prefix.len;
     memcpy(after.ptr, prefix.ptr, prefix.len);
-    size_t count = 0;
+    voices->overridden = false;
+    voices->inputs = 0;
     for (;;) {
         size_t n = map_service_keys(core->map, keyed_span(&instance->service->keyed),
                                     key_span(&after), core->keys, keys_max);
         for (size_t i = 0; i < n; i++) {
             struct span key = key_span(&core->keys[i]);
             if (!span_eq(key_instance_prefix(key), prefix)) {
-                return count;
+                return;
             }
-            struct observation *observation = &core->observations[count];
-            struct key parsed;
-            if (key_parse(key, &parsed) != ERR_OK || parsed.kind != KEY_OBSERVATION ||
-                !read_observation(core, key, observation)) {
-                continue;
-            }
-            // `observation->via` borrows from the scratch copy: resolve it before the next one.
-            core->inputs[count].assigned = assign_has_voice(core, instance, observation);
-            core->inputs[count].observation = observation;
-            observation->via = SPAN_NONE;
-            observation->text = SPAN_NONE;
-            if (++count == HEALTH_INPUTS_MAX) {
-                return count;
-            }
+            hear(core, instance, key, voices);
         }
         if (n < keys_max) {
-            return count;
+            return;
         }
         after = core->keys[n - 1];
     }
@@ -320,27 +349,12 @@ static void show(struct core *core, struct instance *instance)
     map_set_health(core->map, keyed_span(&instance->keyed), &map_health, true);
 }
 
-// `content` stands for what the registration says; what the override says joins it.  A new version alone
-// (our own echo) is no change of what is shown, hence not announced.
-static void judge_raw(struct core *core, struct instance *instance, uint64_t content)
-{
-    struct record record;
-    const struct override *override =
-        read_override(core, keyed_span(&instance->keyed), &record, &content);
-    size_t inputs = collect(core, instance);
-    health_judge(override, core->inputs, inputs, &instance->raw);
-    if (content != instance->content) {
-        instance->content = content;
-        instance->shown_once = false;
-        instance->assigned_as_shown = false;
-    }
-}
-
-static bool is_registered(struct core *core, struct instance *instance, uint64_t *ret_content)
+// Looks at the registration anew; false: it is not registered (any more).
+static bool read_registration(struct core *core, struct instance *instance)
 {
     struct map_copy *copy = &core->copy_derive;
-    if (!map_get(core->map, keyed_span(&instance->keyed), copy) ||
-        (copy->facts.flags & (MAP_TOMBSTONE | MAP_OPAQUE)) != 0) {
+    struct span key = keyed_span(&instance->keyed);
+    if (!map_get(core->map, key, copy) || (copy->facts.flags & (MAP_TOMBSTONE | MAP_OPAQUE)) != 0) {
         return false;
     }
     if (copy->facts.health.since_ms == 0) {
@@ -349,8 +363,32 @@ static bool is_registered(struct core *core, struct instance *instance, uint64_t
         instance->shown = (struct health){.status = STATUS_UNKNOWN};
         instance->since_ms = 0;
     }
-    *ret_content = rendezvous_hash(map_copy_body(copy));
+    uint64_t says = rendezvous_hash(map_copy_body(copy));
+    if (says != instance->registration_says) {
+        instance->registration_says = says;
+        instance->assigned_as_shown = false;
+        timed_registration_changed(core, key);
+    }
+    instance->touched = false;
     return true;
+}
+
+// A new version alone (our own echo) is no change of what is shown, hence not announced: `content` stands
+// for what registration and override say.
+static void judge_raw(struct core *core, struct instance *instance)
+{
+    struct voices voices;
+    collect(core, instance, &voices);
+    uint64_t content = instance->registration_says;
+    if (voices.overridden) {
+        content = rendezvous_mix(content, rendezvous_hash(map_copy_body(&core->copy_derive)));
+    }
+    health_judge(voices.overridden ? &voices.override.override : NULL, core->inputs, voices.inputs,
+                 &instance->raw);
+    if (content != instance->content) {
+        instance->content = content;
+        instance->shown_once = false;
+    }
 }
 
 // The guard of a service may have flipped: then all of it is shown anew.
@@ -374,15 +412,14 @@ static void judge(struct core *core, struct instance *instance)
     struct service *service = instance->service;
     instance->dirty = false;
     uncount(instance);
-    uint64_t content = 0;
-    if (!is_registered(core, instance, &content)) {
+    if (instance->touched && !read_registration(core, instance)) {
         map_announce(core->map, keyed_span(&instance->keyed));
         assign_instance(core, instance, false);
         settle_guard(core, service);
         instance_close(core, instance);
         return;
     }
-    judge_raw(core, instance, content);
+    judge_raw(core, instance);
     count(instance);
     settle_guard(core, service);
     show(core, instance);

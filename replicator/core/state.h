@@ -188,7 +188,9 @@ struct instance {
     struct service *service;
     struct instance *next, *prev;
     uint64_t rank_hash;
-    uint64_t content; // hash of what registration and override say
+    uint64_t content;           // hash of what registration and override say
+    uint64_t registration_says; // hash of the registration alone
+    bool touched;               // it may have changed since it was judged
     bool counted, overridden, bad, probing, dirty, leased, lease_expired;
     bool shown_once;        // what is shown was announced as it stands
     bool assigned_as_shown; // the checker knows the address as it stands
