@@ -113,7 +113,7 @@ static void slot_conflict(struct core *core, struct slot *slot, const struct spa
         slot->known = value.version;
         enum hold_result held =
             hold_reply(core, slot->partition, keyed_span(&slot->keyed), *current);
-        if (held == HOLD_OPAQUE || held == HOLD_REJECTED) {
+        if (held == HOLD_OPAQUE || held == HOLD_REJECTED || (slot->base_flags & MAP_OPAQUE) != 0) {
             // A newer wire version stands there: this program must not overwrite what it cannot read.
             outbox_close(core, slot, CORE_CONFLICT);
             return;

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+// What foreign bytes become: records of a future wire version, oversized ones, purges, garbage.
+#include "replicator/core/hold.h"
+
+#include "tests/lib/suite.h"
+#include "tests/unit/core/records.h"
+
+#include <string.h>
+
+#define WEIGHT 9
+
+// A value of i1 whose body has another wire version; the hash is right.
+static struct span future_value(uint64_t counter, char buf[RECORD_LEN_MAX])
+{
+    static const char body[] = {CODEC_WIRE + 1, 7, 'n', 'e', 'w'};
+    struct key_bytes key = keys_instance("i1");
+    const struct version version = {counter, version_writer(SPAN_LIT("peer"), 1)};
+    size_t len = codec_value_write(key_span(&key), version, span_of(body, sizeof(body)), buf,
+                                   RECORD_LEN_MAX);
+    CHECK(len != 0);
+    return span_of(buf, len);
+}
+
+static void says(struct rig *rig, struct span value, bool oversized)
+{
+    struct key_bytes key = keys_instance("i1");
+    const struct stream_pair pair = {.key = key_span(&key), .value = value, .oversized = oversized};
+    peer_bytes(rig, &pair, 0);
+}
+
+static void purge(struct rig *rig, const char *instance, uint64_t floor)
+{
+    struct key_bytes key = keys_instance(instance);
+    const struct stream_pair pair = {.key = key_span(&key)};
+    peer_bytes(rig, &pair, floor);
+}
+
+// Digest, sequence and session are in order: nothing is read afresh.
+static bool in_step(struct rig *rig)
+{
+    struct core_partition_view view;
+    core_get_partition(rig->core, 0, &view);
+    return view.state == CORE_PARTITION_LIVE && view.resyncs == 0 &&
+           view.position.digest.count == rig->digest.count &&
+           view.position.digest.sum == rig->digest.sum;
+}
+
+// The server lost everything and lives under another epoch; it is scanned again.
+static void lose_everything(struct rig *rig)
+{
+    rig_down(rig);
+    rig->digest = (struct stream_digest){0, 0};
+    rig->sequence = 0;
+    memcpy(rig->epoch, RIG_EPOCH_2, sizeof(rig->epoch));
+    rig_up(rig);
+    rig_meta(rig, 0); // of the probe
+    rig_meta(rig, 0);
+    rig_scan_end(rig);
+    rig_meta(rig, 0);
+}
+
+TEST(a_record_of_a_future_wire_version_is_kept_and_not_shown)
+{
+    struct rig *rig = rig_new();
+    char value[RECORD_LEN_MAX];
+    rig_live(rig);
+    rig->log = true;
+    says(rig, future_value(4, value), false);
+    CHECK(rig_told(rig, "rejected wire_version"));
+    CHECK(in_step(rig));
+    CHECK_EQ(rig_facts(rig, "i1").version.counter, 4);
+    CHECK_EQ(rig_facts(rig, "i1").flags, MAP_OPAQUE);
+    CHECK(!rig_shows(rig, keys_instance("i1")));
+    struct key_bytes policy = keys_policy();
+    struct map_service service;
+    CHECK(!map_service_get(rig->map, key_span(&policy), &service) || service.instances == 0);
+    rig_entry(rig, "i1", 5, WEIGHT); // and a later one that can be read replaces it
+    CHECK_EQ(rig_weight(rig, "i1"), WEIGHT);
+    CHECK(in_step(rig));
+    rig_free(rig);
+}
+
+TEST(a_record_of_a_future_wire_version_is_repaired_with_identical_bytes)
+{
+    struct rig *rig = rig_new();
+    char value[RECORD_LEN_MAX];
+    rig_live(rig);
+    struct span future = future_value(4, value);
+    says(rig, future, false);
+    lose_everything(rig);
+    rig_tick(rig, 500);
+    CHECK(rig_said(rig, "i1@0=4"));
+    bool found = false;
+    for (uint32_t i = 0; i < rig->put_count; i++) {
+        found = found || span_eq(span_of(rig->put[i].value, rig->put[i].value_len), future);
+    }
+    CHECK(found);
+    rig_free(rig);
+}
+
+TEST(a_future_record_leaves_the_one_that_can_be_read_in_its_place)
+{
+    struct rig *rig = rig_new();
+    char value[RECORD_LEN_MAX];
+    rig_live(rig);
+    rig_entry(rig, "i1", 3, WEIGHT);
+    says(rig, future_value(4, value), false);
+    CHECK_EQ(rig_weight(rig, "i1"), WEIGHT);
+    CHECK_EQ(rig_facts(rig, "i1").version.counter, 3);
+    CHECK(in_step(rig)); // the shadow knows what the server holds
+    rig_tick(rig, 500);
+    CHECK(!rig->put_open); // and the older one is not put back over it
+    rig_free(rig);
+}
+
+TEST(a_write_to_what_cannot_be_read_is_a_conflict)
+{
+    struct rig *rig = rig_new();
+    char value[RECORD_LEN_MAX];
+    rig_live(rig);
+    rig_put_instance(rig, "i1", 7, true);
+    rig_clear(rig);
+    rig_refuse(rig, future_value(4, value));
+    CHECK(rig_told(rig, "done 7 conflict"));
+    CHECK_EQ(rig_facts(rig, "i1").flags, MAP_OPAQUE); // and not our merge of a part of it
+    CHECK_EQ(core_get_pending(rig->core), 0);
+    rig_free(rig);
+}
+
+TEST(an_oversized_record_is_skipped_and_counted_in_the_digest)
+{
+    struct rig *rig = rig_new();
+    char value[RECORD_LEN_MAX];
+    rig_live(rig);
+    rig->log = true;
+    says(rig, span_of(value, rig_value("i1", 4, WEIGHT, value)), true);
+    CHECK(rig_told(rig, "rejected oversized"));
+    CHECK_EQ(rig_weight(rig, "i1"), 0);
+    CHECK(in_step(rig));
+    rig_entry(rig, "i2", 1, WEIGHT);
+    CHECK_EQ(rig_weight(rig, "i2"), WEIGHT);
+    CHECK(in_step(rig));
+    rig_free(rig);
+}
+
+TEST(a_value_that_is_cut_short_is_told_and_stops_nothing)
+{
+    struct rig *rig = rig_new();
+    rig_live(rig);
+    rig->log = true;
+    says(rig, SPAN_LIT("x"), false);
+    CHECK(rig_told(rig, "rejected truncated"));
+    CHECK_EQ(rig_weight(rig, "i1"), 0);
+    rig_entry(rig, "i2", 1, WEIGHT);
+    CHECK_EQ(rig_weight(rig, "i2"), WEIGHT);
+    rig_free(rig);
+}
+
+TEST(a_key_that_is_none_is_told_and_counted_in_the_digest)
+{
+    static const struct span keys[] = {
+        {"default", 7}, {"a\0b\0c\0d\0e", 9}, {"default\0\0i", 10}, {"default\0s\0\n", 11}};
+    struct rig *rig = rig_new();
+    char value[RECORD_LEN_MAX];
+    rig_live(rig);
+    rig->log = true;
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        const struct version version = {4, 1};
+        size_t len =
+            codec_value_write(keys[i], version, SPAN_LIT("\x01\x02"), value, sizeof(value));
+        const struct stream_pair pair = {.key = keys[i], .value = span_of(value, len)};
+        peer_bytes(rig, &pair, 0);
+        CHECK(rig_told(rig, "rejected key"));
+        CHECK(in_step(rig));
+    }
+    rig_free(rig);
+}
+
+TEST(a_purge_drops_what_is_at_or_below_the_floor)
+{
+    struct rig *rig = rig_new();
+    rig_live(rig);
+    rig_entry(rig, "i1", 4, WEIGHT);
+    rig_entry(rig, "i2", 4, WEIGHT);
+    uint64_t index = map_index(rig->map);
+    purge(rig, "i1", 4);
+    CHECK_EQ(rig_facts(rig, "i1").version.counter, 0);
+    CHECK_EQ(rig_weight(rig, "i1"), 0);
+    CHECK_EQ(rig_weight(rig, "i2"), WEIGHT);
+    CHECK_UEQ(map_index(rig->map), index + 1); // readers are told
+    CHECK(in_step(rig));
+    rig_tick(rig, 500);
+    CHECK(!rig->put_open); // what was purged is not repaired
+    rig_free(rig);
+}
+
+TEST(a_purge_below_what_is_held_leaves_it_to_a_repair)
+{
+    struct rig *rig = rig_new();
+    rig_live(rig);
+    rig_entry(rig, "i1", 4, WEIGHT);
+    purge(rig, "i1", 3); // the server purged an older one: it had gone back
+    CHECK_EQ(rig_weight(rig, "i1"), WEIGHT);
+    CHECK(in_step(rig));
+    rig_free(rig);
+}
+
+TEST(a_purge_takes_the_base_and_leaves_what_is_pending)
+{
+    struct rig *rig = rig_new();
+    rig_live(rig);
+    rig_entry(rig, "i1", 4, WEIGHT);
+    rig_put_instance(rig, "i1", 7, false);
+    rig_clear(rig);
+    purge(rig, "i1", 4);
+    CHECK_EQ(rig_weight(rig, "i1"), 7);
+    rig_refuse(rig, SPAN_NONE); // the call named a version that is gone
+    CHECK(rig_told(rig, "put i1@0=5"));
+    CHECK_EQ(rig_weight(rig, "i1"), 7);
+    rig_settle(rig);
+    CHECK_EQ(rig_weight(rig, "i1"), 7);
+    CHECK(in_step(rig));
+    rig_free(rig);
+}
+
+TEST(one_version_with_two_bodies_is_told_and_the_greater_hash_wins_everywhere)
+{
+    struct rig *rig = rig_new();
+    char one[RECORD_LEN_MAX];
+    char two[RECORD_LEN_MAX];
+    size_t one_len = rig_value("i1", 4, 5, one);
+    size_t two_len = rig_value("i1", 4, 6, two);
+    bool two_wins = memcmp(two + VERSION_LEN, one + VERSION_LEN, CODEC_HASH_LEN) > 0;
+    rig_live(rig);
+    says(rig, span_of(one, one_len), false);
+    says(rig, span_of(two, two_len), false);
+    CHECK_EQ(rig_weight(rig, "i1"), two_wins ? 6 : 5);
+    CHECK_UEQ(core_get_counter(rig->core, CORE_EQUIVOCATIONS), 1);
+    says(rig, span_of(one, one_len), false); // the other order
+    CHECK_EQ(rig_weight(rig, "i1"), two_wins ? 6 : 5);
+    CHECK(in_step(rig));
+    rig_free(rig);
+}
+
+TEST(an_older_entry_changes_nothing_and_the_newer_record_is_put_back)
+{
+    struct rig *rig = rig_new();
+    char value[RECORD_LEN_MAX];
+    rig_live(rig);
+    rig_entry(rig, "i1", 9, WEIGHT);
+    rig_clear(rig);
+    says(rig, span_of(value, rig_value("i1", 5, 3, value)), false);
+    CHECK_EQ(rig_weight(rig, "i1"), WEIGHT);
+    CHECK(in_step(rig));
+    CHECK(rig_told(rig, "put i1@5=9"));
+    rig_free(rig);
+}
+
+SUITE("core/hold", T(a_record_of_a_future_wire_version_is_kept_and_not_shown),
+      T(a_record_of_a_future_wire_version_is_repaired_with_identical_bytes),
+      T(a_future_record_leaves_the_one_that_can_be_read_in_its_place),
+      T(a_write_to_what_cannot_be_read_is_a_conflict),
+      T(an_oversized_record_is_skipped_and_counted_in_the_digest),
+      T(a_value_that_is_cut_short_is_told_and_stops_nothing),
+      T(a_key_that_is_none_is_told_and_counted_in_the_digest),
+      T(a_purge_drops_what_is_at_or_below_the_floor),
+      T(a_purge_below_what_is_held_leaves_it_to_a_repair),
+      T(a_purge_takes_the_base_and_leaves_what_is_pending),
+      T(one_version_with_two_bodies_is_told_and_the_greater_hash_wins_everywhere),
+      T(an_older_entry_changes_nothing_and_the_newer_record_is_put_back));
