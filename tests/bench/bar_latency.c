@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Two nodes on one loop beside a raw writer and a raw reader, all of them in this thread, so that each way is
-// one crossing to the server and one wake-up back.  Raw and mesh take turns, write by write, and between
-// two writes nothing happens.
+// A node in this thread writes, its peer has a thread of its own, as the nodes of a mesh have; the raw writer
+// and the raw reader share this one, which is the shortest way there is.  Raw and mesh take turns, write by
+// write, and between two writes nothing happens.
 #include "tests/bench/bars.h"
 
 #include "base/loop.h"
@@ -11,6 +11,8 @@
 #include "tests/bench/sample.h"
 #include "tests/lib/redis_server.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 #define WRITES 1500u
@@ -21,45 +23,73 @@
 
 struct rig {
     struct redis_server server;
-    struct loop *loop;
+    struct loop *loop, *peer_loop;
     struct mesh_node writer, peer;
+    pthread_t peer_thread;
+    atomic_bool peer_joined; // release; pairs with the acquire in start
     struct raw raw_writer, raw_reader;
-    struct sample sample;
+    struct sample sample; // its key stays while the peer runs
 };
 
-static void await_joined(struct rig *rig)
+static struct loop *open_loop(void)
+{
+    struct loop *loop = NULL;
+    if (loop_new(&loop) != ERR_OK) {
+        report_give_up("no memory");
+    }
+    return loop;
+}
+
+static void run_until_joined(struct loop *loop, const struct mesh_node *node)
 {
     double until_us = report_now_us() + GIVE_UP_US;
-    while (!mesh_is_joined(&rig->writer) || !mesh_is_joined(&rig->peer)) {
-        loop_run_once(rig->loop, 20);
+    while (!mesh_is_joined(node)) {
+        loop_run_once(loop, 20);
         if (report_now_us() > until_us) {
-            report_give_up("the nodes did not join");
+            report_give_up("a node did not join");
         }
     }
 }
 
+static void *run_peer(void *arg)
+{
+    struct rig *rig = arg;
+    rig->peer_loop = open_loop();
+    mesh_init(&rig->peer, "node-b");
+    rig->peer.watched = key_span(&rig->sample.key);
+    mesh_connect(&rig->peer, rig->peer_loop, rig->server.url);
+    run_until_joined(rig->peer_loop, &rig->peer);
+    atomic_store_explicit(&rig->peer_joined, true, memory_order_release);
+    loop_run(rig->peer_loop);
+    mesh_fini(&rig->peer);
+    loop_free(rig->peer_loop);
+    return NULL;
+}
+
 static void start(struct rig *rig)
 {
+    const struct sample_wish wish = {.kind = SAMPLE_REGISTRATION};
     redis_server_start(&rig->server, NULL);
     raw_open(&rig->raw_writer, rig->server.socket);
     raw_open(&rig->raw_reader, rig->server.socket);
-    if (loop_new(&rig->loop) != ERR_OK) {
-        report_give_up("no memory");
-    }
-    mesh_init(&rig->writer, "node-a");
-    mesh_init(&rig->peer, "node-b");
-    mesh_connect(&rig->writer, rig->loop, rig->server.url);
-    mesh_connect(&rig->peer, rig->loop, rig->server.url);
-    const struct sample_wish wish = {.kind = SAMPLE_REGISTRATION};
     sample_make(&wish, &rig->sample);
-    rig->peer.watched = key_span(&rig->sample.key);
-    await_joined(rig);
+    if (pthread_create(&rig->peer_thread, NULL, run_peer, rig) != 0) {
+        report_give_up("no thread");
+    }
+    rig->loop = open_loop();
+    mesh_init(&rig->writer, "node-a");
+    mesh_connect(&rig->writer, rig->loop, rig->server.url);
+    run_until_joined(rig->loop, &rig->writer);
+    while (!atomic_load_explicit(&rig->peer_joined, memory_order_acquire)) {
+        loop_run_once(rig->loop, 20);
+    }
 }
 
 static void stop(struct rig *rig)
 {
+    loop_stop(rig->peer_loop);
+    pthread_join(rig->peer_thread, NULL);
     mesh_fini(&rig->writer);
-    mesh_fini(&rig->peer);
     loop_free(rig->loop);
     raw_close(&rig->raw_writer);
     raw_close(&rig->raw_reader);
@@ -100,34 +130,31 @@ static double raw_us(struct rig *rig)
 
 static double mesh_us(struct rig *rig, uint32_t turn)
 {
-    char body[SAMPLE_VALUE_MAX];
     struct codec_value value;
     struct patch patch = {.op = PATCH_PUT};
     const struct sample_wish wish = {.kind = SAMPLE_REGISTRATION, .turn = turn};
-    sample_make(&wish, &rig->sample);
-    if (codec_value_parse(sample_value(&rig->sample), &value) != ERR_OK) {
+    struct sample sample;
+    sample_make(&wish, &sample);
+    if (codec_value_parse(sample_value(&sample), &value) != ERR_OK) {
         report_give_up("a sample does not decode");
     }
-    memcpy(body, value.body.ptr, value.body.len);
-    if (codec_body_read(KEY_REGISTRATION, span_of(body, value.body.len), &patch.record) != ERR_OK) {
+    if (codec_body_read(KEY_REGISTRATION, value.body, &patch.record) != ERR_OK) {
         report_give_up("a sample does not decode");
     }
     const struct core_event event = {.type = CORE_EV_WRITE,
-                                     .write = {.key = key_span(&rig->sample.key), .patch = &patch}};
-    rig->peer.applied_us = 0;
+                                     .write = {.key = key_span(&sample.key), .patch = &patch}};
+    atomic_store_explicit(&rig->peer.applied_ns, 0, memory_order_relaxed);
     double start_us = report_now_us();
     mesh_step(&rig->writer, &event);
-    while (rig->peer.applied_us <= 0) {
-        loop_run_once(rig->loop, 20);
+    int_fast64_t applied_ns = 0;
+    while (applied_ns == 0 || core_get_pending(rig->writer.core) > 0) {
+        loop_run_once(rig->loop, 1);
+        applied_ns = atomic_load_explicit(&rig->peer.applied_ns, memory_order_acquire);
         if (report_now_us() > start_us + GIVE_UP_US) {
             report_give_up("a write did not arrive");
         }
     }
-    double took_us = rig->peer.applied_us - start_us;
-    while (core_get_pending(rig->writer.core) > 0) {
-        loop_run_once(rig->loop, 20);
-    }
-    return took_us;
+    return (double)applied_ns / 1e3 - start_us;
 }
 
 void bar_latency(void)

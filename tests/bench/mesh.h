@@ -12,6 +12,7 @@
 #include "replicator/core/core.h"
 #include "stream/stream.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #define MESH_PARTITIONS 16
@@ -27,9 +28,9 @@ struct mesh_node {
     struct core *core;
     void *arena;
     struct stream *stream;
-    struct span
-        watched; // a record key; `applied_us` is set when a step has brought it into the map
-    double applied_us;
+    // When a step brought the record of this key into the map: release; pairs with the acquire of who waits.
+    struct span watched;
+    atomic_int_fast64_t applied_ns;
 };
 
 // Makes map and core; the stream is the caller's to make, with mesh_on_stream as its callback.
