@@ -259,6 +259,22 @@ static void equivocation(struct describe *describe, const struct core_log *log,
     }
 }
 
+static void superseded(struct describe *describe, const struct core_log *log, struct core_time now)
+{
+    struct line line = {.count = 0};
+    char kept[VERSION_TEXT_LEN];
+    char lost[VERSION_TEXT_LEN];
+    if (may_say(describe, now.mono, &line)) {
+        version_format(log->version, kept);
+        version_format(log->other, lost);
+        add_key(&line, log->key);
+        add(&line, log_text("kept", kept));
+        add(&line, log_text("lost", lost));
+        add(&line, log_text("why", "the server went back, and this was written upon less"));
+        write_line(&line, LOG_WARN, "superseded");
+    }
+}
+
 static void policy(struct describe *describe, const struct core_log *log, struct core_time now)
 {
     (void)describe;
@@ -350,6 +366,7 @@ static const describe_fn rows[] = {
     [CORE_LOG_REJECTED] = rejected,
     [CORE_LOG_CONFLICT] = conflict,
     [CORE_LOG_EQUIVOCATION] = equivocation,
+    [CORE_LOG_SUPERSEDED] = superseded,
     [CORE_LOG_NODE] = node,
     [CORE_LOG_JOINED] = joined,
     [CORE_LOG_FENCED] = fenced,

@@ -135,6 +135,7 @@ struct core_log {
     struct span value;
     uint32_t partition;
     struct stream_id id;
+    struct version version, other;
     uint64_t number;
     enum status from, to;
     enum reason reason;

@@ -335,6 +335,20 @@ static void on_probe(struct core *core, const struct stream_event *event)
     read_on(core, partition);
 }
 
+// A new entry that is older than what we hold: its writer had not seen ours, because the server forked or
+// went back.  The greater version wins; whoever wrote the other shall find it in the log.
+static void superseded(struct core *core, struct span key, struct version lost)
+{
+    struct map_facts facts;
+    if (!map_peek(core->map, key, &facts)) {
+        return;
+    }
+    core->counters[CORE_SUPERSEDED]++;
+    const struct core_log log = {
+        .what = CORE_LOG_SUPERSEDED, .key = key, .version = facts.version, .other = lost};
+    core_say(core, &log);
+}
+
 static void take_pair(struct core *core, const struct stream_entry *entry, uint32_t partition,
                       const struct stream_pair *pair)
 {
@@ -357,6 +371,9 @@ static void take_pair(struct core *core, const struct stream_entry *entry, uint3
     if (result == HOLD_OLDER && core->sessions[partition].state == SESSION_LIVE) {
         // Somebody built on less than we hold: the server went back.
         core->counters[CORE_STALE_ENTRIES]++;
+        if (!ours && parsed) {
+            superseded(core, pair->key, value.version);
+        }
         repair_plan(core, pair->key, "behind");
     }
 }

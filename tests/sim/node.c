@@ -106,6 +106,7 @@ static void on_log(struct sim_node *n, const struct core_log *log)
     case CORE_LOG_STALE_START:
     case CORE_LOG_DIVERGED:
     case CORE_LOG_MISCONFIGURED:
+    case CORE_LOG_SUPERSEDED:
     case CORE_LOG_POLICY:
     case CORE_LOG_LEASE:
     case CORE_LOG_STREAM:

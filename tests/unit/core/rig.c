@@ -100,6 +100,7 @@ static void on_log(struct rig *rig, const struct core_log *log)
     case CORE_LOG_JOINED:
     case CORE_LOG_READY:
     case CORE_LOG_STALE_START:
+    case CORE_LOG_SUPERSEDED:
     case CORE_LOG_POLICY:
     case CORE_LOG_STREAM:
     case CORE_LOG_REFUSED:
