@@ -9,5 +9,4 @@
 _Noreturn void assert_failed(const char *text, const char *file, int line, const char *function);
 
 #define ASSERT(cond)                                                                               \
-    (__builtin_expect(!!(cond), 1) ? (void)0                                                       \
-                                   : assert_failed(#cond, __FILE__, __LINE__, __func__))
+    (__builtin_expect(!!(cond), 1) ? (void)0 : assert_failed(#cond, __FILE__, __LINE__, __func__))

@@ -13,7 +13,9 @@ struct suite_row {
 };
 
 #define TEST(name) START_TEST(name)
+// clang-format off
 #define T(name) {name}
+// clang-format on
 
 #define CHECK(cond) ck_assert_msg(cond, "%s", #cond)
 #define CHECK_INT(a, op, b) ck_assert_int_##op((intmax_t)(a), (intmax_t)(b))
