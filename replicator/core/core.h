@@ -115,6 +115,7 @@ enum core_log_what {
     CORE_LOG_REJECTED,     // partition, id, key, text = reason, value = head of the bytes
     CORE_LOG_CONFLICT,     // key: the server held something else
     CORE_LOG_EQUIVOCATION, // key: one version, two bodies
+    CORE_LOG_SUPERSEDED,   // key: a write built on less than we hold (`other`) loses to `version`
     CORE_LOG_NODE,         // text = node, to_up
     CORE_LOG_JOINED,       // number = incarnation
     CORE_LOG_FENCED,       // number = the greater incarnation
