@@ -127,8 +127,12 @@ void rig_seen_free(struct rig_seen *seen)
 void rig_open(struct rig *rig, const struct rig_backend *backend)
 {
     const char *const *args = rig->redis_args;
-    int64_t timeout = rig->reply_timeout_ms == 0 ? 3000 : rig->reply_timeout_ms;
-    *rig = (struct rig){.backend = backend, .redis_args = args, .reply_timeout_ms = timeout};
+    int64_t timeout_ms = rig->reply_timeout_ms == 0 ? 3000 : rig->reply_timeout_ms;
+    int64_t backoff_ms = rig->backoff_max_ms == 0 ? 200 : rig->backoff_max_ms;
+    *rig = (struct rig){.backend = backend,
+                        .redis_args = args,
+                        .reply_timeout_ms = timeout_ms,
+                        .backoff_max_ms = backoff_ms};
     backend->open(rig);
 }
 

@@ -65,7 +65,7 @@ struct rig {
     struct redis_server redis;
     // To be set before rig_open, which keeps them; zero: the defaults.
     const char *const *redis_args;
-    int64_t reply_timeout_ms;
+    int64_t reply_timeout_ms, backoff_max_ms;
     // To be set before a client is made; NULL: the private server's socket, nobody, nothing.
     const char *url, *user, *password_file, *ca_file, *cert_file, *key_file;
     bool allow_eviction;

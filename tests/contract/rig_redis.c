@@ -36,7 +36,7 @@ static enum err redis_client(struct rig *rig, stream_event_fn on_event, void *ar
                                           .retention = 100000,
                                           .connect_timeout_ms = 2000,
                                           .reply_timeout_ms = rig->reply_timeout_ms,
-                                          .backoff_max_ms = 200,
+                                          .backoff_max_ms = rig->backoff_max_ms,
                                           .linger_max_ms = 200};
     return redis_new(&options, on_event, arg, ret);
 }
