@@ -194,7 +194,7 @@ TEST(a_purge_drops_what_is_at_or_below_the_floor)
     rig_free(rig);
 }
 
-TEST(a_purge_below_what_is_held_leaves_it_to_a_repair)
+TEST(a_purge_below_what_is_held_does_not_take_it)
 {
     struct rig *rig = rig_new();
     rig_live(rig);
@@ -264,7 +264,7 @@ SUITE("core/hold", T(a_record_of_a_future_wire_version_is_kept_and_not_shown),
       T(a_value_that_is_cut_short_is_told_and_stops_nothing),
       T(a_key_that_is_none_is_told_and_counted_in_the_digest),
       T(a_purge_drops_what_is_at_or_below_the_floor),
-      T(a_purge_below_what_is_held_leaves_it_to_a_repair),
+      T(a_purge_below_what_is_held_does_not_take_it),
       T(a_purge_takes_the_base_and_leaves_what_is_pending),
       T(one_version_with_two_bodies_is_told_and_the_greater_hash_wins_everywhere),
       T(an_older_entry_changes_nothing_and_the_newer_record_is_put_back));
