@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FOREIGN_LINES_A_SECOND 10
+#define MANY_LINES_A_SECOND 10
 #define HEAD_BYTES 31 // of a refused value, in hex and its NUL
 #define OBSERVERS_LOOKED_AT 64
 #define FIELDS_MAX 10
@@ -71,14 +71,14 @@ static void add_key(struct line *line, struct span bytes)
     }
 }
 
-// May a line be written that a stranger's bytes caused?
+// May a line be written of a kind that comes in thousands, or that a stranger's bytes caused?
 static bool may_say(struct describe *describe, struct mono now, struct line *line)
 {
     if (mono_ms_between(describe->window, now) >= 1000) {
         describe->window = now;
         describe->in_window = 0;
     }
-    if (describe->in_window >= FOREIGN_LINES_A_SECOND) {
+    if (describe->in_window >= MANY_LINES_A_SECOND) {
         describe->suppressed++;
         return false;
     }
@@ -228,15 +228,16 @@ static void diverged(struct describe *describe, const struct core_log *log, stru
 
 // --- records
 
+// An emptied server makes everything that is held a repair: the metric counts them, the log names a few.
 static void repair(struct describe *describe, const struct core_log *log, struct core_time now)
 {
-    (void)describe;
-    (void)now;
     struct line line = {.count = 0};
     metric_count1(METRIC_REPAIRS, log->text, 1);
-    add_key(&line, log->key);
-    add(&line, log_str("cause", log->text));
-    write_line(&line, LOG_INFO, "repair");
+    if (may_say(describe, now.mono, &line)) {
+        add_key(&line, log->key);
+        add(&line, log_str("cause", log->text));
+        write_line(&line, LOG_INFO, "repair");
+    }
 }
 
 static void conflict(struct describe *describe, const struct core_log *log, struct core_time now)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What core decided, made into one line of the log, a count of a metric, and for refused entries a row of
 // /debug/partitions.  Core itself neither logs nor counts.
-// Invariant: a peer cannot fill the log: lines that foreign bytes cause are limited to a few a second, and
-// the next one that is written says how many were not.
+// Invariant: neither a peer nor an emptied server can fill the log: lines of those causes are limited to a
+// few a second, and the next one that is written says how many were not.
 // [loop].  Read next: core.h (enum core_log_what), base/log.h.
 #pragma once
 

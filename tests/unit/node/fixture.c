@@ -121,6 +121,12 @@ static void on_misconfigured(void *arg)
     fixture->misconfigured++;
 }
 
+static void on_measure(void *arg)
+{
+    struct fixture *fixture = arg;
+    fixture->measures++;
+}
+
 static void on_other(void *arg)
 {
     (void)arg;
@@ -149,7 +155,7 @@ bool fixture_init(struct fixture *fixture)
                                                .on_ready = on_other,
                                                .on_warm = on_warm,
                                                .on_misconfigured = on_misconfigured,
-                                               .on_measure = on_other,
+                                               .on_measure = on_measure,
                                                .arg = fixture};
         if (driver_new(&options, &fixture->driver) == ERR_OK) {
             return true;

@@ -18,7 +18,7 @@ struct fixture {
     struct map *map;
     struct board *board;
     struct driver *driver;
-    unsigned metas, puts, beats, forgets, targets, warm, misconfigured;
+    unsigned metas, puts, beats, forgets, targets, warm, misconfigured, measures;
     bool connected;
 };
 

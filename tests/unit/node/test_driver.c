@@ -2,6 +2,8 @@
 // The driver around a real core, with a stream that answers nothing unless the test says so.
 #include "replicator/driver.h"
 
+#include "base/loop.h"
+#include "base/metric.h"
 #include "tests/lib/failalloc.h"
 #include "tests/lib/suite.h"
 #include "tests/unit/node/fixture.h"
@@ -153,6 +155,27 @@ TEST(a_detached_driver_calls_no_stream)
 }
 END_TEST
 
+TEST(news_in_quick_succession_do_not_keep_the_gauges_from_moving)
+{
+    struct fixture fixture;
+    metric_reset();
+    CHECK(fixture_init(&fixture));
+    fixture_start(&fixture);
+    fixture_up(&fixture);
+    fixture.connected = false;
+    unsigned before = fixture.measures;
+    // Down again and again, as while a server is away: each is published at once.
+    for (int i = 0; i < 60; i++) {
+        const struct stream_event down = {.type = STREAM_EV_DOWN, .text = SPAN_LIT("refused")};
+        driver_on_stream(fixture.driver, &down);
+        loop_run_once(fixture.loop, 10);
+    }
+    CHECK(fixture.measures > before);
+    CHECK_EQ((int)metric_value(METRIC_REDIS_CONNECTED, SPAN_NONE, SPAN_NONE), 0);
+    fixture_fini(&fixture);
+}
+END_TEST
+
 static bool make_one(void *arg)
 {
     (void)arg;
@@ -176,4 +199,5 @@ SUITE("node/driver", T(an_answer_comes_after_the_step_that_shows_the_write),
       T(who_waits_for_the_stream_is_answered_when_the_driver_gives_up),
       T(a_full_table_of_waiters_refuses_at_once),
       T(a_connection_makes_core_ask_for_every_partition), T(leaving_withdraws_from_presence),
-      T(a_detached_driver_calls_no_stream), T(every_allocation_may_fail));
+      T(a_detached_driver_calls_no_stream),
+      T(news_in_quick_succession_do_not_keep_the_gauges_from_moving), T(every_allocation_may_fail));
