@@ -7,7 +7,7 @@
 //
 // Invariant: nothing blocks; whatever the server does or does not say, each call is answered or followed by
 // DOWN within reply_timeout.  Two connections, because one that waits in XREAD BLOCK carries nothing else.
-// What the server's user must be allowed to do: docs/configuration.md.
+// What the server's user must be allowed to do: docs/redis.md.
 // [loop].  Read next: redis_state.h (inside), redis_greet.h, redis_reader.h.
 #pragma once
 
