@@ -164,7 +164,7 @@ void route_find(struct span method, struct span path, struct route_match *ret_ma
         ret_match->result = ROUTE_BAD_ESCAPE;
         return;
     }
-    struct parts parts;
+    struct parts parts = {.count = 0};
     split(path, &parts);
     if (parts.count > PATH_PARTS_MAX) {
         return;

@@ -35,7 +35,10 @@ static uint8_t byte_mask(uint8_t bits, size_t i)
     if (bits >= 8 * (i + 1)) {
         return 0xff;
     }
-    return bits <= 8 * i ? 0 : (uint8_t)(0xff << (8 * (i + 1) - bits));
+    if (bits <= 8 * i) {
+        return 0;
+    }
+    return (uint8_t)(0xffU << (8 * (i + 1) - bits) & 0xffU);
 }
 
 enum err cidr_parse(struct span text, struct cidr *ret_cidr)

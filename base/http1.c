@@ -184,7 +184,7 @@ static bool shown_as_is(struct span method)
 
 static bool is_host(struct span host)
 {
-    size_t end = 0;
+    size_t end;
     size_t at = 0;
     if (host.len > 0 && host.ptr[0] == '[') {
         const char *close = memchr(host.ptr, ']', host.len);
