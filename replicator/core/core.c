@@ -188,6 +188,17 @@ static void note_lag(struct core *core, const struct stream_event *event)
     }
 }
 
+// What the first scan brings is judged once, at its end, not record by record.
+static bool is_first_scan(const struct core *core)
+{
+    for (uint32_t p = 0; !core->ready && p < core->options.partitions; p++) {
+        if (core->sessions[p].state == SESSION_SCAN) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void settle(struct core *core)
 {
     if (core->fence_at != 0 || core->now.mono.us >= core->next_tick.us) {
@@ -198,6 +209,9 @@ static void settle(struct core *core)
     }
     if (core->repairs.count > 0) {
         repair_run(core);
+    }
+    if (is_first_scan(core)) {
+        return;
     }
     for (int round = 0; round < SETTLE_ROUNDS_MAX; round++) {
         derive_run(core);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Keeps the derived health of every instance: which records changed, whose health must be judged again,
 // what the guard of the service says, what is announced on the changefeed.
-// Invariant: after a step the health in the map is health.c's function of the records in the map; the
-// order in which they came is forgotten.  Private to core.  Read next: localmap/model/health.h, assign.h.
+// Invariant: after a step (of a first scan: at its end) the health in the map is health.c's function of the
+// records in the map; the order in which they came is forgotten.  Private to core.
+// Read next: localmap/model/health.h, assign.h.
 #pragma once
 
 #include "replicator/core/state.h"
