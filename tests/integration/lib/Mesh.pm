@@ -21,6 +21,9 @@ my %ended;    # pid -> status of waitpid
 my $owner = $$;
 my $dir = tempdir('mpXXXXXX', DIR => '/tmp', CLEANUP => 1);
 
+# An end by a signal must pass through END as well.
+$SIG{$_} = sub { exit 1 } for qw(INT TERM HUP PIPE);
+
 END {
     if ($$ == $owner) {
         my $status = $?;
