@@ -92,33 +92,51 @@ static void lie(int fd, struct span asked, struct random *random)
     say(fd, span_of(bytes, len));
 }
 
-// Two connections at a time: the first that comes is greeted as the put connection.
+struct ear {
+    bool greeted, is_put;
+};
+
+// False: the connection has ended.
+static bool hear(int fd, struct ear *ear, struct random *random)
+{
+    char asked[8192];
+    ssize_t len = read(fd, asked, sizeof(asked));
+    if (len <= 0) {
+        return false;
+    }
+    if (ear->greeted) {
+        lie(fd, span_of(asked, (size_t)len), random);
+    } else {
+        greet(fd, ear->is_put);
+        ear->greeted = true;
+    }
+    return true;
+}
+
+// Two connections: the first that comes is greeted as the put connection.
+static void serve_pair(int listener, struct random *random)
+{
+    struct pollfd fds[2];
+    struct ear ears[2] = {{.is_put = true}, {.is_put = false}};
+    bool open = true;
+    for (int i = 0; i < 2; i++) {
+        fds[i] = (struct pollfd){.fd = accept(listener, NULL, NULL), .events = POLLIN};
+    }
+    while (open && poll(fds, 2, -1) > 0) {
+        for (int i = 0; open && i < 2; i++) {
+            open = fds[i].revents == 0 || hear(fds[i].fd, &ears[i], random);
+        }
+    }
+    close(fds[0].fd);
+    close(fds[1].fd);
+}
+
 static _Noreturn void serve(int listener)
 {
     struct random random;
     random_seed(&random, 11);
     for (;;) {
-        struct pollfd fds[2];
-        bool greeted[2] = {false, false};
-        bool open = true;
-        for (int i = 0; i < 2; i++) {
-            fds[i] = (struct pollfd){.fd = accept(listener, NULL, NULL), .events = POLLIN};
-        }
-        while (open && poll(fds, 2, -1) > 0) {
-            for (int i = 0; open && i < 2; i++) {
-                char asked[8192];
-                ssize_t len = fds[i].revents == 0 ? 0 : read(fds[i].fd, asked, sizeof(asked));
-                open = fds[i].revents == 0 || len > 0;
-                if (len > 0 && !greeted[i]) {
-                    greet(fds[i].fd, i == 0);
-                    greeted[i] = true;
-                } else if (len > 0) {
-                    lie(fds[i].fd, span_of(asked, (size_t)len), &random);
-                }
-            }
-        }
-        close(fds[0].fd);
-        close(fds[1].fd);
+        serve_pair(listener, &random);
     }
 }
 

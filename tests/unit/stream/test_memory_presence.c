@@ -32,10 +32,10 @@ static const struct row story[] = {
 
 static void names(struct buf *buf, const struct stream_event *event)
 {
-    for (char name = 'a'; name <= 'z'; name++) {
+    for (int name = 'a'; name <= 'z'; name++) {
         for (uint32_t i = 0; i < event->beat.peer_count; i++) {
             if (event->beat.peers[i].name.ptr[0] == name) {
-                buf_byte(buf, name);
+                buf_byte(buf, (char)name);
             }
         }
     }
