@@ -98,6 +98,7 @@ static void mark_dirty(struct core *core, struct instance *instance)
 static void mark_service_dirty(struct core *core, const struct service *service)
 {
     for (struct instance *i = service->first; i != NULL; i = i->next) {
+        i->heard = false;
         mark_dirty(core, i);
     }
 }
@@ -153,6 +154,7 @@ static void touch_instance(struct core *core, struct span instance_key, bool reg
         return;
     }
     instance->touched = instance->touched || registration;
+    instance->heard = instance->heard && registration;
     mark_dirty(core, instance);
 }
 
@@ -373,18 +375,22 @@ static bool read_registration(struct core *core, struct instance *instance)
     return true;
 }
 
-// A new version alone (our own echo) is no change of what is shown, hence not announced: `content` stands
-// for what registration and override say.
 static void judge_raw(struct core *core, struct instance *instance)
 {
     struct voices voices;
     collect(core, instance, &voices);
-    uint64_t content = instance->registration_says;
-    if (voices.overridden) {
-        content = rendezvous_mix(content, rendezvous_hash(map_copy_body(&core->copy_derive)));
-    }
+    instance->override_says =
+        voices.overridden ? rendezvous_hash(map_copy_body(&core->copy_derive)) : 0;
     health_judge(voices.overridden ? &voices.override.override : NULL, core->inputs, voices.inputs,
                  &instance->raw);
+    instance->heard = true;
+}
+
+// A new version alone (our own echo) is no change of what is shown, hence not announced: `content` stands
+// for what registration and override say.
+static void compare_content(struct instance *instance)
+{
+    uint64_t content = rendezvous_mix(instance->registration_says, instance->override_says);
     if (content != instance->content) {
         instance->content = content;
         instance->shown_once = false;
@@ -419,7 +425,10 @@ static void judge(struct core *core, struct instance *instance)
         instance_close(core, instance);
         return;
     }
-    judge_raw(core, instance);
+    if (!instance->heard) {
+        judge_raw(core, instance);
+    }
+    compare_content(instance);
     count(instance);
     settle_guard(core, service);
     show(core, instance);
@@ -433,6 +442,7 @@ static void judge_all(struct core *core)
     struct instance *instance = NULL;
     while ((instance = keymap_at(&core->instances, &index)) != NULL) {
         uint32_t before = core->instances.count;
+        instance->heard = false; // who is up may have changed, and with it whose voice counts
         judge(core, instance);
         if (core->instances.count == before) {
             index++;

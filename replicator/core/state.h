@@ -190,7 +190,9 @@ struct instance {
     uint64_t rank_hash;
     uint64_t content;           // hash of what registration and override say
     uint64_t registration_says; // hash of the registration alone
-    bool touched;               // it may have changed since it was judged
+    uint64_t override_says;     // hash of the override; 0 = none
+    bool touched;               // the registration may have changed since it was judged
+    bool heard;                 // `raw` is what override, observations and nodes say as they stand
     bool counted, overridden, bad, probing, dirty, leased, lease_expired;
     bool shown_once;        // what is shown was announced as it stands
     bool assigned_as_shown; // the checker knows the address as it stands
