@@ -21,6 +21,7 @@
 #define COUNT_MANY 2     // per partition, while many catch up
 #define COUNT_ONE 16
 #define COUNT_MAX 1024
+#define ENTRIES_FIRST 256 // of all partitions, before the size of an entry is known
 #define REPLY_WANTED (256 * 1024)
 #define LINGER_LEAST_US                                                                            \
     5000 // a shorter pause was measured to be worse than none: it only defeats batching
@@ -206,6 +207,16 @@ static void write_streams(struct redis *redis)
     }
 }
 
+// So few that the largest entries of all partitions together stay far under RESP_REPLY_MAX.
+static uint32_t first_count(const struct redis *redis, uint32_t chosen)
+{
+    uint32_t fair = ENTRIES_FIRST / chosen;
+    if (is_any_catching_up(redis) || fair < COUNT_MANY) {
+        return COUNT_MANY;
+    }
+    return fair < COUNT_ONE ? fair : COUNT_ONE;
+}
+
 static void send_next(struct redis *redis)
 {
     struct redis_reader *reader = &redis->reader;
@@ -221,7 +232,7 @@ static void send_next(struct redis *redis)
         return;
     }
     if (reader->count == 0) {
-        reader->count = is_any_catching_up(redis) ? COUNT_MANY : COUNT_ONE;
+        reader->count = first_count(redis, chosen);
     }
     int64_t block_ms = skipped ? MISTYPED_MS : BLOCK_MS;
     block_ms = reader->may_unblock ? block_ms : BLOCK_DEAF_MS;
