@@ -214,7 +214,8 @@ const struct daemon_stage daemon_stages[] = {
     {"services", start_seed, stop_seed},
     {"driver", start_driver, stop_driver},
     {"writes", daemon_writes_start, daemon_writes_stop},
-    {"signals", daemon_signals_start, daemon_signals_stop}, // before the first socket: it must not stay
+    {"signals", daemon_signals_start,
+     daemon_signals_stop}, // before the first socket: it must not stay
     {"admin", admin_stage_bind, admin_stage_free},
     {"checker", check_stage_start, check_stage_stop},
     {"files", files_stage_start, files_stage_stop},
