@@ -223,6 +223,40 @@ TEST(what_is_deleted_and_registered_again_starts_anew)
     rig_free(rig);
 }
 
+// One entry deletes and registers: both are merged before the instance is judged.
+TEST(what_went_and_came_within_one_step_is_announced_as_new)
+{
+    struct rig *rig = rig_with_peers();
+    static char value[RECORD_LEN_MAX];
+    peer_registers(rig, "i1");
+    peer_votes(rig, "i1", "n1", STATUS_HEALTHY);
+    struct key_bytes key = keys_instance("i1");
+    uint64_t index = map_index(rig->map);
+    static struct map_copy copy;
+    CHECK(map_get(rig->map, key_span(&key), &copy));
+    size_t len = codec_value_write(key_span(&key), (struct version){2, 1}, map_copy_body(&copy),
+                                   value, sizeof(value));
+    struct codec_value parsed;
+    CHECK_OK(codec_value_parse(span_of(value, len), &parsed));
+    const struct stream_pair pairs[] = {{.key = key_span(&key)},
+                                        {.key = key_span(&key), .value = span_of(value, len)}};
+    struct stream_event event = {.type = STREAM_EV_ENTRY};
+    rig->digest.sum = (rig->digest.sum - copy.facts.hash + parsed.hash) & CODEC_HASH_MASK;
+    event.entry = (struct stream_entry){.id = {++rig->id, 0},
+                                        .valid = true,
+                                        .sequence = ++rig->sequence,
+                                        .digest = rig->digest,
+                                        .floor = 1,
+                                        .pairs = pairs,
+                                        .count = 2};
+    memcpy(event.entry.epoch.text, rig->epoch, sizeof(rig->epoch));
+    rig_stream(rig, &event);
+    CHECK_EQ(core_get_state(rig->core), CORE_STATE_LIVE);
+    CHECK(rig_health_is(rig, "i1", "HEALTHY CheckPassed"));
+    CHECK_INT(map_index(rig->map), gt, index);
+    rig_free(rig);
+}
+
 TEST(more_instances_than_the_list_of_one_step_holds_are_all_judged)
 {
     struct rig *rig = rig_with_peers();
@@ -268,5 +302,6 @@ SUITE("core/derive", T(an_override_wins_over_every_vote),
       T(only_a_change_of_what_is_shown_is_announced), T(our_own_echo_is_not_announced),
       T(an_announced_change_stands_in_the_feed_by_its_key),
       T(what_is_deleted_and_registered_again_starts_anew),
+      T(what_went_and_came_within_one_step_is_announced_as_new),
       T(more_instances_than_the_list_of_one_step_holds_are_all_judged),
       T(a_service_without_instances_and_policy_is_forgotten));

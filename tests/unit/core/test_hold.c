@@ -223,6 +223,30 @@ TEST(a_purge_takes_the_base_and_leaves_what_is_pending)
     rig_free(rig);
 }
 
+TEST(a_change_of_what_was_purged_is_not_found)
+{
+    struct rig *rig = rig_new();
+    rig_live(rig);
+    rig_entry(rig, "i1", 4, WEIGHT);
+    struct key_bytes key = keys_instance("i1");
+    const struct patch patch = {
+        .op = PATCH_MERGE,
+        .mask = PATCH_WEIGHT,
+        .record = {.kind = KEY_REGISTRATION, .registration = {.weight = 7}}};
+    const struct core_write write = {
+        .op = 7, .key = key_span(&key), .patch = &patch, .ack_stream = true};
+    rig_write(rig, &write);
+    rig_clear(rig);
+    purge(rig, "i1", 4);
+    CHECK_EQ(rig_weight(rig, "i1"), 0);
+    rig_refuse(rig, SPAN_NONE);
+    CHECK(rig_told(rig, "done 7 not_found"));
+    CHECK_EQ(core_get_pending(rig->core), 0);
+    struct map_facts facts;
+    CHECK(!map_peek(rig->map, key_span(&key), &facts));
+    rig_free(rig);
+}
+
 TEST(one_version_with_two_bodies_is_told_and_the_greater_hash_wins_everywhere)
 {
     struct rig *rig = rig_new();
@@ -266,5 +290,6 @@ SUITE("core/hold", T(a_record_of_a_future_wire_version_is_kept_and_not_shown),
       T(a_purge_drops_what_is_at_or_below_the_floor),
       T(a_purge_below_what_is_held_does_not_take_it),
       T(a_purge_takes_the_base_and_leaves_what_is_pending),
+      T(a_change_of_what_was_purged_is_not_found),
       T(one_version_with_two_bodies_is_told_and_the_greater_hash_wins_everywhere),
       T(an_older_entry_changes_nothing_and_the_newer_record_is_put_back));
