@@ -5,6 +5,7 @@
 #include "tests/lib/suite.h"
 #include "tests/unit/core/records.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static void no_sink(void *arg, const struct core_action *action)
@@ -105,6 +106,63 @@ TEST(what_comes_and_goes_leaves_no_memory_taken)
     rig_free(rig);
 }
 
+#define LIFE_WRITES 13
+
+// How often `word` stands in the transcript.
+static int count_of(const struct rig *rig, const char *word)
+{
+    int count = 0;
+    for (const char *at = rig->story; (at = strstr(at, word)) != NULL; at++) {
+        count++;
+    }
+    return count;
+}
+
+// A life in which every part of core takes memory; LIFE_WRITES callers wait for an answer.
+static void live_a_life(struct rig *rig)
+{
+    char name[16];
+    const struct record drain = {.kind = KEY_OVERRIDE,
+                                 .override = {.status = STATUS_DRAINING, .until_ms = 99}};
+    peer_node(rig, "b", true);
+    for (int i = 0; i < 6; i++) {
+        snprintf(name, sizeof(name), "m%d", i);
+        peer_registers(rig, name);
+        peer_votes(rig, name, "b", STATUS_UNHEALTHY);
+        rig_put_instance(rig, name, 7, true);
+        rig_settle(rig);
+        caller_puts(rig, 1, keys_override(name), &drain);
+    }
+    rig_settle(rig);
+    rig_beat(rig, 5000, NULL, "b");
+    rig_down(rig);
+    caller_deletes(rig, 2, keys_policy());
+    rig_tick(rig, 300);
+    rig_up(rig);
+    rig_meta(rig, rig->sequence);
+    rig_probe(rig, true);
+    rig_settle(rig);
+    rig_tick(rig, 500);
+}
+
+TEST(wherever_the_memory_ends_every_caller_is_answered)
+{
+    int whole = 0;
+    int cut = 0;
+    for (size_t left = 0; left < 300; left++) {
+        struct rig *rig = rig_new();
+        rig_live(rig);
+        rig->core->arena.len = rig->core->arena.bump + left * 64;
+        live_a_life(rig);
+        CHECK_EQ(count_of(rig, "done "), LIFE_WRITES);
+        cut += count_of(rig, " refused") > 0 ? 1 : 0;
+        whole += rig->core->instances.count == 0 ? 1 : 0; // the delete of the service reached all
+        rig_free(rig);
+    }
+    CHECK_INT(whole, gt, 0);
+    CHECK_INT(cut, gt, 0);
+}
+
 TEST(answers_that_nobody_asked_for_change_nothing)
 {
     static const struct stream_event events[] = {
@@ -169,6 +227,7 @@ TEST(a_connection_that_is_lost_in_each_state_starts_again)
 SUITE("core/core", T(an_arena_that_is_too_small_is_refused), T(options_are_copied),
       T(the_same_events_and_seed_give_the_same_actions),
       T(what_comes_and_goes_leaves_no_memory_taken),
+      T(wherever_the_memory_ends_every_caller_is_answered),
       T(answers_that_nobody_asked_for_change_nothing),
       T(an_operation_without_a_name_is_not_answered),
       T(a_connection_that_is_lost_in_each_state_starts_again));
