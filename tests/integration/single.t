@@ -87,6 +87,13 @@ subtest 'a failing probe is a decision in the log, a metric and an event' => sub
     ok(eventually(5, sub { $node->health('web', 'web-1') eq 'HEALTHY' }), 'and healthy again');
 };
 
+subtest 'a node does not probe its own listener' => sub {
+    $node->put('web', 'self', { port => $node->{port} });
+    ok(eventually(5, sub { ($node->get('web', 'self')->{json}{observations}[0]{reason} eq 'TargetRefused' }), 'refused');
+    is($node->health('web', 'self'), 'UNKNOWN', 'and nothing is known of it');
+    $node->request('DELETE', '/v1/services/web/instances/self');
+};
+
 subtest 'services of the file are listed, also empty ones' => sub {
     my %services = map { ($_->{name} => $_) } @{ $node->json('/v1/services')->{items} };
     is($services{web}{instances}, 1, 'web has one instance');

@@ -95,6 +95,16 @@ subtest 'Redis comes back with an older state' => sub {
     $fleet->converged(25);
 };
 
+subtest 'Redis hangs' => sub {
+    $redis->stop;
+    put_many($b, 'hang', 5, 4);
+    ok($fleet->eventually_seen(10, sub { $b->metric('meshpulse_redis_connected') == 0 }), 'b gives up waiting');
+    put_many($b, 'hang', 10, 5);
+    is($b->status('GET', '/livez'), 200, 'nothing blocks');
+    $redis->cont;
+    $fleet->converged(20);
+};
+
 subtest 'FLUSHALL' => sub {
     $redis->call('FLUSHALL');
     $fleet->converged(30);
