@@ -89,7 +89,8 @@ subtest 'a failing probe is a decision in the log, a metric and an event' => sub
 
 subtest 'a node does not probe its own listener' => sub {
     $node->put('web', 'self', { port => $node->{port} });
-    ok(eventually(5, sub { ($node->get('web', 'self')->{json}{observations}[0]{reason} eq 'TargetRefused' }), 'refused');
+    my $reason = sub { $node->get('web', 'self')->{json}{observations}[0]{reason} // '' };
+    ok(eventually(5, sub { $reason->() eq 'TargetRefused' }), 'refused');
     is($node->health('web', 'self'), 'UNKNOWN', 'and nothing is known of it');
     $node->request('DELETE', '/v1/services/web/instances/self');
 };
