@@ -90,7 +90,8 @@ TEST(an_accepted_value_changes_the_base_under_what_is_shown)
     CHECK_EQ(show(map, PAY1, "wish", 1), PUT_SAME);
     CHECK_EQ(show(map, PAY1, "wish", 2), PUT_CHANGED);
     CHECK_EQ(put(map, PAY1, 3, "accepted"), PUT_CHANGED);
-    CHECK(shows(map, PAY1, "wish")); // base + patches, until the owner of the patches has the new sum
+    CHECK(
+        shows(map, PAY1, "wish")); // base + patches, until the owner of the patches has the new sum
     CHECK_UEQ(peek(map, PAY1).pending, 2);
     CHECK_UEQ(peek(map, PAY1).version.counter, 3);
     CHECK_EQ(show(map, PAY1, "accepted and more", 1), PUT_CHANGED);
