@@ -110,6 +110,16 @@ static void delete_family(struct core *core, struct span key)
     }
 }
 
+// Equal to what is shown.  Who asks for the stream's word waits for the patches that make it so.
+static void answer_same(struct core *core, const struct core_write *write)
+{
+    struct slot *slot = write->ack_stream && write->op != 0 ? outbox_get(core, write->key) : NULL;
+    bool pending = slot != NULL && slot->sent_count + slot->waiting_count > 0;
+    if (!pending || !outbox_wait(core, slot, write->op)) {
+        core_done(core, write->op, CORE_SAME);
+    }
+}
+
 static void write_unconditional(struct core *core, const struct core_write *write)
 {
     struct record held_record;
@@ -128,7 +138,7 @@ static void write_unconditional(struct core *core, const struct core_write *writ
         held = view(core, write->key, &held_record); // the scratch was used
     }
     if (patch_apply(&patch, held, &out) == PATCH_SAME) {
-        core_done(core, write->op, CORE_SAME);
+        answer_same(core, write);
         return;
     }
     if (out.kind == KEY_POLICY && !out.tombstone && held != NULL) {

@@ -80,6 +80,23 @@ TEST(a_node_that_goes_down_loses_its_voice)
     rig_free(rig);
 }
 
+TEST(a_policy_of_other_observers_gives_voices_to_others)
+{
+    struct rig *rig = rig_with_peers();
+    struct policy policy;
+    record_policy_default(&policy);
+    policy.observers = OBSERVERS_LOCAL; // a peer's probe from afar has no voice
+    peer_registers(rig, "i1");
+    peer_votes(rig, "i1", "n1", STATUS_UNHEALTHY);
+    CHECK(rig_health_is(rig, "i1", "UNHEALTHY ConnectRefused"));
+    peer_policy(rig, &policy);
+    CHECK(rig_health_is(rig, "i1", "UNKNOWN NoObservation"));
+    policy.observers = OBSERVERS_ALL;
+    peer_policy(rig, &policy);
+    CHECK(rig_health_is(rig, "i1", "UNHEALTHY ConnectRefused"));
+    rig_free(rig);
+}
+
 TEST(the_order_in_which_records_come_is_forgotten)
 {
     struct rig *rig = rig_with_peers();
@@ -295,6 +312,7 @@ TEST(a_service_without_instances_and_policy_is_forgotten)
 
 SUITE("core/derive", T(an_override_wins_over_every_vote),
       T(the_votes_of_live_nodes_make_the_status), T(a_node_that_goes_down_loses_its_voice),
+      T(a_policy_of_other_observers_gives_voices_to_others),
       T(the_order_in_which_records_come_is_forgotten),
       T(the_guard_shows_all_bad_instances_degraded_and_lets_go_again),
       T(three_instances_are_not_guarded_and_the_fourth_brings_the_guard),

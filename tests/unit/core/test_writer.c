@@ -84,6 +84,19 @@ TEST(an_equal_write_publishes_nothing)
     rig_free(rig);
 }
 
+TEST(an_equal_write_that_wants_the_streams_word_waits_for_it)
+{
+    struct rig *rig = rig_new();
+    rig_live(rig);
+    rig_put_instance(rig, "i1", 7, false);
+    rig_clear(rig);
+    rig_put_instance(rig, "i1", 7, true);
+    CHECK(rig_told(rig, ""));
+    rig_accept(rig);
+    CHECK(rig_told(rig, "done 7 accepted"));
+    rig_free(rig);
+}
+
 TEST(a_conflict_is_merged_and_composed_again)
 {
     struct rig *rig = rig_new();
@@ -260,7 +273,9 @@ SUITE("core/writer", T(a_write_is_shown_at_once_and_sent),
       T(the_reply_answers_who_waits_and_the_echo_changes_nothing),
       T(the_echo_before_the_reply_acknowledges),
       T(patches_made_while_one_is_in_the_air_compose_and_go_next),
-      T(an_equal_write_publishes_nothing), T(a_conflict_is_merged_and_composed_again),
+      T(an_equal_write_publishes_nothing),
+      T(an_equal_write_that_wants_the_streams_word_waits_for_it),
+      T(a_conflict_is_merged_and_composed_again),
       T(a_lost_reply_is_asked_again_with_the_same_bytes),
       T(a_refused_resend_waits_for_the_reader_and_is_accepted_when_it_was_seen),
       T(a_refusal_of_the_server_is_tried_later), T(another_epoch_reads_afresh_and_keeps_the_patch),
