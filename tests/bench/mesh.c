@@ -122,8 +122,7 @@ void mesh_on_stream(void *arg, const struct stream_event *stream_event)
     const struct core_event event = {.type = CORE_EV_STREAM, .stream = stream_event};
     mesh_step(node, &event);
     if (node->watched.len > 0 && brings_watched(node, stream_event)) {
-        atomic_store_explicit(&node->applied_ns, (int64_t)(report_now_us() * 1e3),
-                              memory_order_release);
+        node->applied_us = report_now_us();
     }
 }
 

@@ -12,7 +12,6 @@
 #include "replicator/core/core.h"
 #include "stream/stream.h"
 
-#include <stdatomic.h>
 #include <stdbool.h>
 
 #define MESH_PARTITIONS 16
@@ -28,9 +27,8 @@ struct mesh_node {
     struct core *core;
     void *arena;
     struct stream *stream;
-    // When a step brought the record of this key into the map: release; pairs with the acquire of who waits.
-    struct span watched;
-    atomic_int_fast64_t applied_ns;
+    struct span watched; // a record key ...
+    double applied_us;   // ... and when a step brought its record into the map
 };
 
 // Makes map and core; the stream is the caller's to make, with mesh_on_stream as its callback.
