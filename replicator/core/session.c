@@ -10,6 +10,7 @@
 #include "replicator/core/shadow.h"
 #include "replicator/core/writer.h"
 
+#define FIRST_SCAN 2          // generation of it: 1 is that of a map that was never scanned into
 #define REFUSED_AGAIN_MS 5000 // a misconfigured prefix is looked at again
 #define RESYNC_GAP_MS 200     // between two resyncs that are not for a digest, doubling
 #define RESYNC_GAP_DOUBLINGS 6
@@ -100,7 +101,13 @@ static void go_live(struct core *core, uint32_t partition)
     session->resyncs_in_row = 0;
     session_schedule_check(core, session);
     remember(core, session);
-    repair_after_scan(core, partition);
+    if (session->generation > FIRST_SCAN) {
+        repair_after_scan(core,
+                          partition); // of a first scan, all that is held came from the server
+    }
+    if (!core->ready) {
+        core->next_tick = core->now.mono; // readiness hangs on this, it shall not wait for a timer
+    }
     writer_reader_moved(core, partition);
 }
 
