@@ -14,7 +14,7 @@ if pkg-config --exists libllhttp 2>/dev/null; then
 fi
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
-(cd "$tmp" && apt-get download -qq node-llhttp >/dev/null) || {
+(cd "$tmp" && apt-get -o APT::Sandbox::User=root download -qq node-llhttp >/dev/null) || {
     echo "llhttp: cannot download Debian's node-llhttp; run 'apt-get update', or install libllhttp-dev" >&2
     exit 1
 }
