@@ -54,7 +54,7 @@ bool assign_has_voice(const struct core *core, const struct instance *instance,
     return is_chosen(core, instance, peer);
 }
 
-static bool is_own_address(const struct core *core, struct span address)
+bool assign_is_own_address(const struct core *core, struct span address)
 {
     for (uint32_t i = 0; i < core->options.local_address_count; i++) {
         if (span_eq(core->options.local_addresses[i], address)) {
@@ -79,7 +79,7 @@ static bool is_at_home(const struct core *core, const struct instance *instance,
                        const struct registration *registration)
 {
     return instance->service->policy.observers != OBSERVERS_LOCAL ||
-           is_own_address(core, registration->address);
+           assign_is_own_address(core, registration->address);
 }
 
 static bool read_registration(struct core *core, struct span key, struct record *ret_record)

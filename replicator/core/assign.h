@@ -9,6 +9,9 @@
 // Place of `peer` among the live nodes in the order of `key_hash`; 0 = first.
 uint32_t assign_rank(const struct core *core, uint64_t key_hash, const struct peer *peer);
 
+// Is `address` (an IP literal) one of this host?
+bool assign_is_own_address(const struct core *core, struct span address);
+
 // Does the observation of `via` with this vantage have a voice for the instance?
 bool assign_has_voice(const struct core *core, const struct instance *instance,
                       const struct observation *observation);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "replicator/core/write.h"
 
+#include "replicator/core/assign.h"
 #include "replicator/core/derive.h"
 #include "replicator/core/outbox.h"
 #include "replicator/core/timed.h"
@@ -228,16 +229,6 @@ void write_internal_if_unchanged(struct core *core, struct span key, const struc
     }
 }
 
-static bool is_local_address(const struct core *core, struct span address)
-{
-    for (uint32_t i = 0; i < core->options.local_address_count; i++) {
-        if (span_eq(core->options.local_addresses[i], address)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 void write_judged(struct core *core, const struct core_judged *judged)
 {
     struct instance *instance = derive_instance(core, judged->key);
@@ -251,7 +242,7 @@ void write_judged(struct core *core, const struct core_judged *judged)
     if (target == NULL) {
         return;
     }
-    bool local = is_local_address(core, target->registration.address);
+    bool local = assign_is_own_address(core, target->registration.address);
     struct key_bytes bytes;
     key_observation(key.tenant, key.service, key.instance, core->options.node_id, &bytes);
     const struct patch patch = {
