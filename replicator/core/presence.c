@@ -24,7 +24,6 @@ static struct peer *peer_open(struct core *core, struct span node)
         peer = keymap_add(&core->nodes, node, sizeof(*peer), core_hash(core, node));
         if (peer != NULL) {
             peer->rank_hash = rendezvous_hash(node);
-            peer->writer40 = version_writer(node, 0) >> 24;
             peer->lag_ms = -1;
             peer->beat_age_ms = -1;
         }

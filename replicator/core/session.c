@@ -148,7 +148,6 @@ static void misconfigured(struct core *core, const char *why)
 {
     if (!core->misconfigured) {
         core->misconfigured = true;
-        core->misconfigured_why = why;
         const struct core_log log = {.what = CORE_LOG_MISCONFIGURED, .text = span_str(why)};
         core_say(core, &log);
     }

@@ -206,7 +206,6 @@ struct instance {
 struct peer {
     struct keyed keyed; // node id
     uint64_t rank_hash;
-    uint64_t writer40; // upper 40 bits of its versions' writer
     bool recorded, up; // by its record
     uint64_t incarnation;
     uint64_t beat_incarnation;
@@ -254,7 +253,6 @@ struct core {
     uint64_t fence_at; // a greater incarnation of our own name was read
     int64_t lag_ms;    // of the last entry read; -1: none yet
     struct mono next_join;
-    const char *misconfigured_why;
     uint64_t incarnation;
     struct mono started;
     struct mono next_tick;
