@@ -322,9 +322,6 @@ static void put_metric(struct buf *out, enum metric metric)
     static const char *const types[] = {"counter", "gauge", "histogram", "counter"};
     const struct row *row = &rows[metric];
     const uint32_t used = atomic_load_explicit(&series_used[metric], memory_order_acquire);
-    if (used == 0) {
-        return;
-    }
     buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", row->name, row->help, row->name,
                types[row->type]);
     for (uint32_t i = 0; i < used; i++) {

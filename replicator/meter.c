@@ -10,6 +10,20 @@
 #define PEERS_READ_EVERY_MS 1000
 #define SLOW_REFRESH 8 // refreshes from one walk over all services to the next
 
+// A counter that begins with its first event hides that event from rate() and increase(): what is known
+// beforehand stands there as 0.
+static void announce_transitions(void)
+{
+    for (int from = 0; from < STATUS_COUNT; from++) {
+        for (int to = 0; to < STATUS_COUNT; to++) {
+            if (from != to) {
+                metric_count2(METRIC_HEALTH_TRANSITIONS, span_str(status_name((enum status)from)),
+                              span_str(status_name((enum status)to)), 0);
+            }
+        }
+    }
+}
+
 void meter_init(struct meter *meter, const struct core *core, const struct map *map,
                 struct span node_id)
 {
@@ -18,6 +32,7 @@ void meter_init(struct meter *meter, const struct core *core, const struct map *
     meter->map = map;
     meter->own_writer40 = version_writer(node_id, 0) >> WRITER_SHIFT;
     metric_gauge1(METRIC_BUILD_INFO, SPAN_LIT(MESHPULSE_VERSION), 1);
+    announce_transitions();
 }
 
 // --- entries that pass

@@ -2,9 +2,12 @@
 // Events of a stream go past the meter; the metrics say what it made of them.
 #include "replicator/meter.h"
 
+#include "base/buf.h"
 #include "base/metric.h"
 #include "tests/lib/suite.h"
 #include "tests/unit/node/fixture.h"
+
+#include <string.h>
 
 // An entry with one record, written by `node`.
 static void pass_entry(struct fixture *fixture, const char *node)
@@ -72,5 +75,21 @@ TEST(entries_read_to_catch_up_tell_nothing_of_the_lag)
 }
 END_TEST
 
+TEST(every_change_of_status_stands_there_before_its_first)
+{
+    struct fixture fixture;
+    struct buf text;
+    metric_reset();
+    CHECK(fixture_init(&fixture));
+    buf_init(&text, 1 << 20);
+    metric_write(&text);
+    CHECK(strstr(buf_cstr(&text), "{from=\"UNKNOWN\",to=\"HEALTHY\"} 0\n") != NULL);
+    CHECK(strstr(buf_cstr(&text), "{from=\"DEGRADED\",to=\"TIMEOUT\"} 0\n") != NULL);
+    buf_fini(&text);
+    fixture_fini(&fixture);
+}
+END_TEST
+
 SUITE("node/meter", T(records_are_counted_by_the_node_that_wrote_them),
-      T(own_records_are_not_consumed), T(entries_read_to_catch_up_tell_nothing_of_the_lag));
+      T(own_records_are_not_consumed), T(entries_read_to_catch_up_tell_nothing_of_the_lag),
+      T(every_change_of_status_stands_there_before_its_first));
