@@ -210,6 +210,7 @@ static void show_stream(struct meter *meter, const struct stream *stream)
     struct stream_info info;
     stream_info(stream, &info);
     metric_gauge(METRIC_REDIS_CONNECTED, info.connected ? 1 : 0);
+    metric_gauge(METRIC_REDIS_PUBLISHING_REFUSED, info.publishing_refused ? 1 : 0);
     metric_count(METRIC_REDIS_RECONNECTS, info.reconnects - meter->reconnects);
     meter->reconnects = info.reconnects;
 }

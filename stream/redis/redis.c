@@ -84,6 +84,7 @@ static void redis_free(struct stream *stream)
     redis_link_fini(&redis->put);
     redis_link_fini(&redis->read);
     redis_reader_fini(redis);
+    redis_watch_fini(redis);
     loop_timer_free(redis->attempt);
     buf_fini(&redis->out);
     free_options(redis);
@@ -97,6 +98,9 @@ static enum err init(struct redis *redis)
     struct loop *loop = redis->options.loop;
     uint32_t waiting_max = WAITING_PUT(redis->options.partitions);
     enum err err = loop_timer_new(loop, on_attempt, redis, &redis->attempt);
+    if (err == ERR_OK) {
+        err = redis_watch_init(redis);
+    }
     if (err == ERR_OK) {
         err = redis_link_init(&redis->put, loop, waiting_max);
     }
@@ -182,6 +186,7 @@ void redis_down(struct redis *redis, enum stream_status status, struct span text
     redis_link_close(&redis->put);
     redis_link_close(&redis->read);
     redis_reader_down(redis);
+    redis_watch_down(redis);
     buf_reset(&redis->out);
     redis->put_greeted = false;
     redis->read_greeted = false;
@@ -279,6 +284,7 @@ static void go_up(struct redis *redis)
     redis->up_since = loop_now(redis->options.loop);
     redis->connects++;
     redis->last_error_len = 0;
+    redis_watch_up(redis);
     const struct stream_event event = {.type = STREAM_EV_UP};
     redis_emit(redis, &event);
 }
@@ -328,7 +334,7 @@ static void redis_info(const struct stream *stream, struct stream_info *ret_info
                              .connected = redis->life == REDIS_UP,
                              .server = span_str(redis->server),
                              .last_error = span_of(redis->last_error, redis->last_error_len),
-                             .publishing_refused = redis->evicts && !redis->options.allow_eviction,
+                             .publishing_refused = redis_refuses(redis),
                              .connects = redis->connects,
                              .reconnects = redis->connects > 0 ? redis->connects - 1 : 0,
                              .commands = redis->put.commands + redis->read.commands,

@@ -94,7 +94,7 @@ void redis_calls_probe(struct stream *stream, uint32_t partition, struct stream_
 void redis_calls_put(struct stream *stream, const struct stream_batch *batch)
 {
     struct redis *redis = redis_of(stream);
-    if (redis->evicts && !redis->options.allow_eviction) {
+    if (redis_refuses(redis)) {
         resp_command(&redis->out, 1);
         resp_arg_str(&redis->out, "PING");
         post(redis, REDIS_PUT_REFUSED, batch->partition, batch->count);
@@ -312,6 +312,10 @@ static enum err dispatch(struct redis *redis, const struct redis_link_command *c
 void redis_calls_reply(struct redis *redis, const struct redis_link_command *command,
                        const struct resp_reply *reply)
 {
+    if (command->kind == (int)REDIS_INFO_AGAIN) {
+        redis_greet_look_again(redis, reply);
+        return;
+    }
     if (resp_type(reply) == RESP_ERROR) {
         reply_error(redis, command, resp_text(reply));
         return;

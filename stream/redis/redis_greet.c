@@ -178,17 +178,17 @@ static void reply_version(struct redis *redis, struct span info)
 
 static void reply_policy(struct redis *redis, struct span info)
 {
-    struct span policy = info_value(info, "maxmemory_policy");
-    redis->evicts = policy.len > 0 && !span_eq_str(policy, "noeviction");
-    if (policy.len == 0) {
+    redis_watch_policy(redis, info_value(info, "maxmemory_policy"));
+    if (redis->policy == REDIS_POLICY_UNKNOWN) {
         warn(redis, "eviction policy unknown", SPAN_NONE);
-    } else if (redis->evicts) {
-        log_event(redis->options.allow_eviction ? LOG_WARN : LOG_ERROR, "stream",
-                  log_text("server", redis->options.url),
-                  log_text("what", redis->options.allow_eviction
-                                       ? "the server may evict our keys"
-                                       : "publishing refused: the server may evict our keys"),
-                  log_str("maxmemory_policy", policy));
+    }
+}
+
+void redis_greet_look_again(struct redis *redis, const struct resp_reply *reply)
+{
+    struct span policy = info_value(resp_text(reply), "maxmemory_policy");
+    if (policy.len > 0) { // an error, or denied meanwhile: what was known last holds
+        redis_watch_policy(redis, policy);
     }
 }
 
@@ -241,6 +241,9 @@ bool redis_greet_reply(struct redis *redis, struct redis_link *link,
     enum redis_kind kind = (enum redis_kind)command->kind;
     uint32_t generation = link->generation;
     bool failed = resp_type(reply) == RESP_ERROR;
+    if (failed && kind == REDIS_INFO_MEMORY) {
+        redis->policy = REDIS_POLICY_UNKNOWN; // what is known is of the connection before
+    }
     if (failed && !reply_error(redis, kind, resp_text(reply))) {
         return false;
     }

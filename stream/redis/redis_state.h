@@ -5,6 +5,7 @@
 //     redis_greet.c   the first commands of a connection, and what the server says of itself
 //     redis_calls.c   put connection: a call out, its answer back as an event
 //     redis_reader.c  read connection: XREAD over the subscriptions
+//     redis_watch.c   looks again at what an operator may change while we are connected
 //
 // Invariant: events are given only from the loop (a reply, a timer), never from inside a call.
 // [loop].
@@ -37,9 +38,13 @@ enum redis_kind {
     REDIS_PUT,
     REDIS_PUT_REFUSED, // a PING, so that the refusal keeps its place among the answers
     REDIS_BEAT,
-    REDIS_IGNORED, // ZREM, HDEL, CLIENT UNBLOCK
+    REDIS_INFO_AGAIN, // INFO memory, while up
+    REDIS_IGNORED,    // ZREM, HDEL, CLIENT UNBLOCK
     REDIS_READ
 };
+
+// Of the server's maxmemory-policy.
+enum redis_policy { REDIS_POLICY_UNKNOWN, REDIS_POLICY_KEEPS, REDIS_POLICY_EVICTS };
 
 enum redis_life { REDIS_IDLE, REDIS_WAITING, REDIS_CONNECTING, REDIS_UP };
 
@@ -75,6 +80,7 @@ struct redis {
     struct redis_link put, read;
     bool put_greeted, read_greeted;
     struct loop_timer *attempt;
+    struct loop_timer *watch; // armed while up, where INFO is allowed
     struct resolver *resolver;
     struct resolver_query *query;
     struct random random;
@@ -85,7 +91,7 @@ struct redis {
     char server[64];
     char last_error[REDIS_TEXT_MAX];
     size_t last_error_len;
-    bool evicts;
+    enum redis_policy policy;
     uint32_t live_peers;
     uint64_t turn; // of the beat's payload window
     uint64_t connects, skipped_entries;
@@ -97,6 +103,12 @@ struct redis {
 static inline struct redis *redis_of(struct stream *stream)
 {
     return (struct redis *)stream;
+}
+
+// Nothing is published: the server may evict keys, and nobody allowed that.
+static inline bool redis_refuses(const struct redis *redis)
+{
+    return redis->policy == REDIS_POLICY_EVICTS && !redis->options.allow_eviction;
 }
 
 // Closes both connections, tells DOWN, comes back later.  From the loop only.  `text` may borrow from what
@@ -115,6 +127,17 @@ void redis_greet(struct redis *redis, struct redis_link *link);
 bool redis_greet_reply(struct redis *redis, struct redis_link *link,
                        const struct redis_link_command *command, const struct resp_reply *reply);
 void redis_greet_load(struct redis *redis, enum scripts_id id);
+
+// Of REDIS_INFO_AGAIN.
+void redis_greet_look_again(struct redis *redis, const struct resp_reply *reply);
+
+// --- redis_watch.c
+enum err redis_watch_init(struct redis *redis) MUST_USE;
+void redis_watch_fini(struct redis *redis);
+void redis_watch_up(struct redis *redis);
+void redis_watch_down(struct redis *redis);
+// Judges the policy and logs what changed; empty: unknown.
+void redis_watch_policy(struct redis *redis, struct span policy);
 
 // --- redis_calls.c
 void redis_calls_meta(struct stream *stream, uint32_t partition);

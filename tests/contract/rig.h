@@ -69,6 +69,7 @@ struct rig {
     // To be set before a client is made; NULL: the private server's socket, nobody, nothing.
     const char *url, *user, *password_file, *ca_file, *cert_file, *key_file;
     bool allow_eviction;
+    int64_t watch_ms;
 };
 
 void rig_open(struct rig *rig, const struct rig_backend *backend);

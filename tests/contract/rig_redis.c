@@ -37,7 +37,8 @@ static enum err redis_client(struct rig *rig, stream_event_fn on_event, void *ar
                                           .connect_timeout_ms = 2000,
                                           .reply_timeout_ms = rig->reply_timeout_ms,
                                           .backoff_max_ms = rig->backoff_max_ms,
-                                          .linger_max_ms = 200};
+                                          .linger_max_ms = 200,
+                                          .watch_ms = rig->watch_ms};
     return redis_new(&options, on_event, arg, ret);
 }
 

@@ -269,6 +269,39 @@ TEST(a_server_that_may_evict_is_not_written_to_unless_allowed)
 }
 END_TEST
 
+TEST(a_policy_that_changes_while_we_are_connected_is_noticed)
+{
+    static const struct {
+        const char *command;
+        bool refused;
+    } rows[] = {{"CONFIG SET maxmemory-policy allkeys-lru", true},
+                {"CONFIG SET maxmemory-policy volatile-ttl", true},
+                {"CONFIG SET maxmemory-policy noeviction", false}};
+    struct rig rig = {0};
+    struct rig_record record;
+    struct stream_info info;
+    rig_open(&rig, &rig_redis);
+    rig.watch_ms = 30;
+    struct rig_client *a = rig_client(&rig);
+    rig_create(a, 0, RIG_EPOCH_A);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        rig_run(&rig, rows[i].command);
+        for (int waits = 0; waits < 400; waits++) {
+            stream_info(a->stream, &info);
+            if (info.publishing_refused == rows[i].refused && waits > 20) {
+                break;
+            }
+            rig_redis.wait_ms(&rig, 5);
+        }
+        CHECK_EQ(info.publishing_refused, rows[i].refused);
+        rig_record(&record, "i", 0, 1);
+        CHECK_EQ(rig_put_status(a, 0, &record), rows[i].refused ? STREAM_CONFIG : STREAM_OK);
+    }
+    CHECK(!rig_has(a, STREAM_EV_DOWN));
+    rig_close(&rig);
+}
+END_TEST
+
 // --- the fleet
 
 TEST(many_peers_share_their_payloads_in_turns)
@@ -332,5 +365,6 @@ SUITE("contract/redis", T(a_mistyped_key_is_reported_and_harms_no_other_partitio
       T(a_full_server_refuses_puts_but_answers_everything_else),
       T(scripts_that_the_server_forgot_are_loaded_again), T(a_server_that_became_a_replica_is_left),
       T(a_server_that_may_evict_is_not_written_to_unless_allowed),
+      T(a_policy_that_changes_while_we_are_connected_is_noticed),
       T(many_peers_share_their_payloads_in_turns),
       T(a_new_subscription_does_not_wait_for_a_blocked_read));

@@ -50,9 +50,19 @@ subtest 'a server that may evict is refused loudly' => sub {
     is($redis->entries_added, 0, 'nothing is published');
     is($node->digest->{pending}, 1, 'the write is kept');
     $redis->call('CONFIG', 'SET', 'maxmemory-policy', 'noeviction');
-    $redis->call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes'); # it is read when a connection is made
-    ok(eventually(10, sub { $node->digest->{pending} eq '0' }), 'once the server does not evict it is published');
+    ok(eventually(20, sub { $node->digest->{pending} eq '0' }), 'once the server does not evict it is published');
     cmp_ok($redis->entries_added, '>', 0, 'and stands in the log');
+    is(lines($node) =~ /\[\+\]eviction-policy ok/, 1, 'readyz says so');
+    ok(eventually(2, sub { $node->metric('meshpulse_redis_publishing_refused') eq '0' }), 'so does the metric');
+    like(read_file($node->{log}), qr/ info stream .*what="the server does not evict keys any more"/, 'and the log');
+    is($node->metric('meshpulse_redis_reconnects_total'), 0, 'without a new connection');
+
+    $redis->call('CONFIG', 'SET', 'maxmemory-policy', 'allkeys-lru');
+    ok(eventually(20, sub { lines($node) =~ /\[-\]eviction-policy failed: / }), 'a policy spoilt later is noticed as well');
+    ok(eventually(2, sub { $node->metric('meshpulse_redis_publishing_refused') eq '1' }), 'and shown by the metric');
+    my $entries = $redis->entries_added;
+    $node->put('pay', 'p2');
+    is($redis->entries_added, $entries, 'nothing is published from then on');
     is($node->stop, 0, 'ends');
     $redis->kill_hard;
 };
