@@ -128,7 +128,8 @@ static enum hold_result merge(struct core *core, const struct offer *offer)
     return merge_into_map(core, offer);
 }
 
-static void purge(struct core *core, uint32_t partition, struct span key)
+// The server forgot the key.  What is held above its floor it should not have forgotten: it had gone back.
+static enum hold_result purge(struct core *core, uint32_t partition, struct span key)
 {
     struct map_facts facts;
     bool held = map_peek(core->map, key, &facts);
@@ -137,8 +138,11 @@ static void purge(struct core *core, uint32_t partition, struct span key)
         .key = key,
         .before = shadow_get(core, partition, key, held ? &facts : NULL)};
     shadow_move(core, &change);
-    if (!held || facts.version.counter > core->sessions[partition].floor) {
-        return;
+    if (!held || (facts.flags & MAP_LOCAL) != 0) {
+        return HOLD_TAKEN;
+    }
+    if (facts.version.counter > core->sessions[partition].floor) {
+        return HOLD_OLDER;
     }
     struct slot *slot = outbox_get(core, key);
     if (slot != NULL) {
@@ -148,6 +152,7 @@ static void purge(struct core *core, uint32_t partition, struct span key)
         map_drop(core->map, key);
     }
     derive_touch(core, key);
+    return HOLD_TAKEN;
 }
 
 enum hold_result hold_pair(struct core *core, const struct hold_place *place,
@@ -155,8 +160,7 @@ enum hold_result hold_pair(struct core *core, const struct hold_place *place,
 {
     uint32_t partition = place->partition;
     if (pair->value.len == 0 && !pair->oversized) {
-        purge(core, partition, pair->key);
-        return HOLD_TAKEN;
+        return purge(core, partition, pair->key);
     }
     struct offer offer = {
         .partition = partition, .key = pair->key, .mark = core->sessions[partition].generation};

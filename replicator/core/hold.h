@@ -10,7 +10,7 @@
 enum hold_result {
     HOLD_TAKEN,   // newer: the map holds it now
     HOLD_SAME,    // the map held exactly this
-    HOLD_OLDER,   // the map holds a newer one: the server is behind
+    HOLD_OLDER,   // the map holds a newer one than came, or than was purged: the server is behind
     HOLD_OPAQUE,  // kept by version and hash only
     HOLD_REJECTED // no value at all
 };

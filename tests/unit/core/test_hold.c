@@ -194,14 +194,40 @@ TEST(a_purge_drops_what_is_at_or_below_the_floor)
     rig_free(rig);
 }
 
-TEST(a_purge_below_what_is_held_does_not_take_it)
+TEST(a_purge_below_what_is_held_does_not_take_it_and_it_is_put_back)
 {
     struct rig *rig = rig_new();
     rig_live(rig);
     rig_entry(rig, "i1", 4, WEIGHT);
+    rig->log = true;
+    rig_clear(rig);
     purge(rig, "i1", 3); // the server purged an older one: it had gone back
     CHECK_EQ(rig_weight(rig, "i1"), WEIGHT);
     CHECK(in_step(rig));
+    CHECK(rig_told(rig, "repair i1 behind\nput i1@0=4"));
+    CHECK_UEQ(core_get_counter(rig->core, CORE_STALE_ENTRIES), 1);
+    CHECK_UEQ(core_get_counter(rig->core, CORE_SUPERSEDED), 0); // nobody's write was lost
+    rig_accept(rig);
+    rig_echo(rig);
+    CHECK_EQ(rig_weight(rig, "i1"), WEIGHT);
+    CHECK(rig_told(rig, ""));
+    rig_free(rig);
+}
+
+TEST(a_purge_below_a_record_with_a_pending_write_goes_on_with_both)
+{
+    struct rig *rig = rig_new();
+    rig_live(rig);
+    rig_entry(rig, "i1", 4, WEIGHT);
+    rig_put_instance(rig, "i1", 7, false);
+    rig_clear(rig);
+    purge(rig, "i1", 3);
+    CHECK_EQ(rig_weight(rig, "i1"), 7);
+    rig_refuse(rig, SPAN_NONE);         // the call named a version that is gone
+    CHECK(rig_told(rig, "put i1@0=5")); // greater than what was lost, so that need not come back
+    rig_settle(rig);
+    CHECK_EQ(rig_weight(rig, "i1"), 7);
+    CHECK(!rig->put_open);
     rig_free(rig);
 }
 
@@ -288,7 +314,8 @@ SUITE("core/hold", T(a_record_of_a_future_wire_version_is_kept_and_not_shown),
       T(a_value_that_is_cut_short_is_told_and_stops_nothing),
       T(a_key_that_is_none_is_told_and_counted_in_the_digest),
       T(a_purge_drops_what_is_at_or_below_the_floor),
-      T(a_purge_below_what_is_held_does_not_take_it),
+      T(a_purge_below_what_is_held_does_not_take_it_and_it_is_put_back),
+      T(a_purge_below_a_record_with_a_pending_write_goes_on_with_both),
       T(a_purge_takes_the_base_and_leaves_what_is_pending),
       T(a_change_of_what_was_purged_is_not_found),
       T(one_version_with_two_bodies_is_told_and_the_greater_hash_wins_everywhere),
