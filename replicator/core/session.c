@@ -176,7 +176,7 @@ static void create(struct core *core, uint32_t partition)
     epoch.text[STREAM_EPOCH_LEN] = '\0';
     const struct core_action action = {
         .type = CORE_ACT_CREATE, .partition = partition, .epoch = &epoch};
-    core->sessions[partition].metas_open++;
+    core->sessions[partition].meta_open = true;
     core_emit(core, &action);
 }
 
@@ -271,9 +271,6 @@ static void meta_probe(struct core *core, uint32_t partition, const struct strea
 static void on_meta(struct core *core, const struct stream_event *event)
 {
     uint32_t p = event->partition;
-    if (core->sessions[p].metas_open > 0) {
-        return; // a newer question is open
-    }
     switch (core->sessions[p].state) {
     case SESSION_COLD:
         meta_cold(core, p, &event->meta);
@@ -455,7 +452,9 @@ void session_event(struct core *core, const struct stream_event *event)
     bool failed = event->status != STREAM_OK;
     switch (event->type) {
     case STREAM_EV_META:
-        core->sessions[event->partition].metas_open--;
+        if (!session_meta_answered(core, event->partition)) {
+            break;
+        }
         if (failed) {
             on_status(core, event);
         } else {
@@ -504,6 +503,7 @@ void session_up(struct core *core)
         }
         if (session->has_cursor) {
             move(core, p, SESSION_PROBE);
+            session->start_at = (struct mono){0};
             session_ask_meta(core, p);
         } else {
             start_cold(core, p);
@@ -516,7 +516,8 @@ void session_down(struct core *core)
     for (uint32_t p = 0; p < core->options.partitions; p++) {
         if (core->sessions[p].state != SESSION_OFFLINE) {
             writer_connection_lost(core, p);
-            core->sessions[p].metas_open = 0;
+            core->sessions[p].meta_open = false;
+            core->sessions[p].meta_wanted = false;
             move(core, p, SESSION_OFFLINE);
         }
     }

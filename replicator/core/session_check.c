@@ -5,16 +5,31 @@
 
 #define CHECK_EVERY_MS 5000
 
-// Answers are counted, so that an old one is never taken for the answer to a newer question.
 void session_ask_meta(struct core *core, uint32_t partition)
 {
     struct session *session = &core->sessions[partition];
-    session->metas_open++;
+    if (session->meta_open) {
+        session->meta_wanted = true;
+        return;
+    }
+    session->meta_open = true;
     // The answer tells of the moment of the question; the reader goes on meanwhile on its own connection.
     session->asked_at =
         session->cursor.sequence > session->acked ? session->cursor.sequence : session->acked;
     const struct core_action action = {.type = CORE_ACT_META, .partition = partition};
     core_emit(core, &action);
+}
+
+bool session_meta_answered(struct core *core, uint32_t partition)
+{
+    struct session *session = &core->sessions[partition];
+    session->meta_open = false;
+    if (!session->meta_wanted) {
+        return true;
+    }
+    session->meta_wanted = false;
+    session_ask_meta(core, partition);
+    return false;
 }
 
 void session_schedule_check(struct core *core, struct session *session)

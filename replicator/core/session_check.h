@@ -8,7 +8,11 @@
 
 #define SESSION_PATIENCE_MS 2000 // a check saw entries ahead of us that do not come
 
+// One question at a time: while one is open, the next is asked when that one is answered.
 void session_ask_meta(struct core *core, uint32_t partition);
+// A question was answered.  false: the answer is to an older question than the one that matters, which has
+// been asked now.
+bool session_meta_answered(struct core *core, uint32_t partition);
 void session_schedule_check(struct core *core, struct session *session);
 bool session_same_epoch(const struct session *session, const struct stream_meta *meta);
 // Unequal: one resync in resync_min, then the partition is called diverged and goes on.

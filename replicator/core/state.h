@@ -138,7 +138,8 @@ struct session {
     struct mono start_at; // COLD: not before
     bool checking;
     uint64_t asked_at;        // sequence that the server must have reached when it was asked
-    uint32_t metas_open;      // questions for the meta fields that are not answered yet
+    bool meta_open;           // a question for the meta fields is not answered yet ...
+    bool meta_wanted;         // ... and its answer will come too early: ask again then
     uint64_t behind_of;       // a check saw this sequence ahead of us ...
     struct mono behind_since; // ... since then; 0 = not
     struct mono last_digest_resync;

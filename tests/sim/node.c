@@ -126,21 +126,48 @@ static void on_log(struct sim_node *n, const struct core_log *log)
                (int)log->to);
 }
 
+static void ask(struct sim_node *n, uint32_t partition, enum question question)
+{
+    if (n->open[partition][question]) {
+        world_broken(n->cluster, "one question at a time", "node %c, p%u: %d", n->name, partition,
+                     (int)question);
+    }
+    n->open[partition][question] = true;
+}
+
+static void answered(struct sim_node *n, const struct stream_event *event)
+{
+    static const int questions[] = {[STREAM_EV_META] = QUESTION_META + 1,
+                                    [STREAM_EV_SCAN] = QUESTION_SCAN + 1,
+                                    [STREAM_EV_PROBE] = QUESTION_PROBE + 1,
+                                    [STREAM_EV_PUT] = QUESTION_PUT + 1,
+                                    [STREAM_EV_BEAT] = 0};
+    if (event->type == STREAM_EV_DOWN) {
+        memset(n->open, 0, sizeof(n->open));
+    } else if (questions[event->type] != 0) {
+        n->open[event->partition][questions[event->type] - 1] = false;
+    }
+}
+
 static void on_action(void *arg, const struct core_action *action)
 {
     struct sim_node *n = arg;
     struct stream *client = n->client;
     switch (action->type) {
     case CORE_ACT_META:
+        ask(n, action->partition, QUESTION_META);
         stream_meta(client, action->partition);
         break;
     case CORE_ACT_CREATE:
+        ask(n, action->partition, QUESTION_META);
         stream_create(client, action->partition, action->epoch);
         break;
     case CORE_ACT_SCAN:
+        ask(n, action->partition, QUESTION_SCAN);
         stream_scan(client, action->partition, action->cursor);
         break;
     case CORE_ACT_PROBE:
+        ask(n, action->partition, QUESTION_PROBE);
         stream_probe(client, action->partition, action->read.id);
         break;
     case CORE_ACT_READ:
@@ -150,6 +177,7 @@ static void on_action(void *arg, const struct core_action *action)
         stream_unread(client, action->partition);
         break;
     case CORE_ACT_PUT:
+        ask(n, action->partition, QUESTION_PUT);
         stream_put(client, action->partition, action->put.epoch, action->put.records,
                    action->put.count);
         break;
@@ -205,6 +233,7 @@ static void note_applied(struct cluster *c, const struct stream_entry *entry)
 static void on_stream(void *arg, const struct stream_event *event)
 {
     struct sim_node *n = arg;
+    answered(n, event);
     if (event->type == STREAM_EV_ENTRY) {
         note_applied(n->cluster, &event->entry);
     }

@@ -19,6 +19,9 @@
 #define QUIET_MS 40000       // what healing may take: scans, barriers, ranks, leases
 #define SILENT_MS 15000      // then nothing may be written
 
+// Of each, one may be open in a partition (stream.h).
+enum question { QUESTION_META, QUESTION_SCAN, QUESTION_PROBE, QUESTION_PUT, QUESTION_COUNT };
+
 struct sim_node {
     struct cluster *cluster;
     char name;
@@ -31,6 +34,7 @@ struct sim_node {
     struct map *map;
     struct stream *client;
     bool probing[KEYS];
+    bool open[PARTITIONS][QUESTION_COUNT];
     uint64_t repairs, resyncs, conflicts;
 };
 

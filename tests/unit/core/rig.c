@@ -41,12 +41,19 @@ static struct span short_key(struct span key)
     return span_of(key.ptr + at, key.len - at);
 }
 
+// The stream takes one question of a kind at a time.
+static void ask(bool *open)
+{
+    CHECK(!*open);
+    *open = true;
+}
+
 static void on_put(struct rig *rig, const struct core_action *action)
 {
     char line[2048] = "put";
     size_t len = strlen(line);
     rig->put_count = action->put.count;
-    rig->put_open = true;
+    ask(&rig->put_open);
     for (uint32_t i = 0; i < action->put.count; i++) {
         const struct stream_record *record = &action->put.records[i];
         struct span key = short_key(record->key);
@@ -115,16 +122,20 @@ static void on_action(void *arg, const struct core_action *action)
     struct span key = SPAN_NONE;
     switch (action->type) {
     case CORE_ACT_META:
+        ask(&rig->meta_open);
         tell(rig, "meta");
         break;
     case CORE_ACT_CREATE:
+        ask(&rig->meta_open);
         tell(rig, "create");
         memcpy(rig->epoch, action->epoch->text, sizeof(rig->epoch));
         break;
     case CORE_ACT_SCAN:
+        ask(&rig->scan_open);
         tell(rig, "scan %llu", (unsigned long long)action->cursor);
         break;
     case CORE_ACT_PROBE:
+        ask(&rig->probe_open);
         tell(rig, "probe %llu", (unsigned long long)action->read.id.ms);
         break;
     case CORE_ACT_READ:
@@ -203,6 +214,11 @@ void rig_step(struct rig *rig, const struct core_event *event)
 
 void rig_stream(struct rig *rig, const struct stream_event *event)
 {
+    bool down = event->type == STREAM_EV_DOWN; // nothing that is open will be answered
+    rig->meta_open = rig->meta_open && !down && event->type != STREAM_EV_META;
+    rig->scan_open = rig->scan_open && !down && event->type != STREAM_EV_SCAN;
+    rig->probe_open = rig->probe_open && !down && event->type != STREAM_EV_PROBE;
+    rig->put_open = rig->put_open && !down && event->type != STREAM_EV_PUT;
     const struct core_event core_event = {.type = CORE_EV_STREAM, .stream = event};
     rig_step(rig, &core_event);
 }
@@ -374,7 +390,6 @@ void rig_accept(struct rig *rig)
         rows[i] = (struct stream_put_row){.result = STREAM_PUT_ACCEPTED};
     }
     struct stream_event event = {.type = STREAM_EV_PUT};
-    rig->put_open = false;
     event.put.sequence = rig->sequence;
     event.put.rows = rows;
     event.put.count = rig->put_count;
@@ -413,14 +428,12 @@ void rig_refuse(struct rig *rig, struct span current)
     event.put.rows = &row;
     event.put.count = 1;
     CHECK_EQ(rig->put_count, 1);
-    rig->put_open = false;
     rig_stream(rig, &event);
 }
 
 void rig_status(struct rig *rig, enum stream_status status)
 {
     const struct stream_event event = {.type = STREAM_EV_PUT, .status = status};
-    rig->put_open = false;
     rig_stream(rig, &event);
 }
 

@@ -33,6 +33,7 @@ struct rig {
     struct span payload; // of the peer in it
     // The last put, copied; `put_open` until it is answered.
     bool put_open;
+    bool meta_open, scan_open, probe_open; // of each kind one question at a time (stream.h)
     uint32_t put_count;
     struct {
         char key[KEY_LEN_MAX];

@@ -141,21 +141,65 @@ TEST(a_second_unequal_digest_within_the_time_is_told_and_not_read_afresh)
     session_compare_digest(rig->core, 0, &other);
     CHECK_EQ(rig->core->sessions[0].resyncs, 1);
     CHECK(rig->core->sessions[0].diverged);
-    CHECK(rig_told(rig, "resync digest\nunread\nmeta\ndiverged")); // said once
+    CHECK(rig_told(rig, "resync digest\nunread\ndiverged")); // said once
     session_compare_digest(rig->core, 0, &equal);
     CHECK(!rig->core->sessions[0].diverged);
     rig_free(rig);
 }
 
-TEST(an_older_answer_is_not_taken_for_a_newer_question)
+TEST(an_older_answer_is_not_taken_for_a_newer_question_which_is_asked_after_it)
 {
     struct rig *rig = rig_asked();
-    session_ask_meta(rig->core, 0); // two are open
+    rig->sequence = 7;
+    rig_entry(rig, "i2", 1, 5); // a gap, while the check is open
+    CHECK(rig_told(rig, "resync gap\nunread"));
+    rig_meta(rig, 2); // of the moment before
+    CHECK(rig_told(rig, "meta"));
+    rig_meta(rig, 8);
+    CHECK(rig_told(rig, "scan 0"));
+    rig_free(rig);
+}
+
+TEST(an_older_answer_that_fails_is_not_taken_for_a_newer_question)
+{
+    struct rig *rig = rig_asked();
+    const struct stream_event refused = {.type = STREAM_EV_META, .status = STREAM_RETRY};
+    rig->sequence = 7;
+    rig_entry(rig, "i2", 1, 5);
     rig_clear(rig);
-    rig_meta(rig, 0); // the answer to the first would be a rollback
-    CHECK(rig_told(rig, ""));
+    rig_stream(rig, &refused);
+    CHECK(rig_told(rig, "meta"));
+    rig_free(rig);
+}
+
+TEST(a_lost_connection_ends_the_questions)
+{
+    struct rig *rig = rig_asked();
+    rig->sequence = 7;
+    rig_entry(rig, "i2", 1, 5);
+    rig_down(rig);
+    rig_clear(rig);
+    rig_up(rig);
+    CHECK(rig_told(rig, "meta"));
+    rig_meta(rig, 8);
+    CHECK(rig_told(rig, "scan 0")); // none of before is waited for
+    rig_free(rig);
+}
+
+TEST(a_refused_probe_is_forgotten_with_its_connection)
+{
+    struct rig *rig = rig_asked();
+    const struct stream_event refused = {.type = STREAM_EV_PROBE, .status = STREAM_RETRY};
+    rig_down(rig);
+    rig_up(rig);
     rig_meta(rig, 2);
-    CHECK(rig_told(rig, ""));
+    rig_stream(rig, &refused); // to be asked again in a second or two
+    rig_down(rig);
+    rig_up(rig);
+    rig_meta(rig, 2);
+    rig_clear(rig);
+    rig_tick(rig, 3000); // and the probe of the new connection is still open
+    CHECK(!rig->meta_open);
     rig_free(rig);
 }
 
@@ -179,5 +223,7 @@ SUITE("core/session_check", T(an_idle_partition_is_checked_every_five_seconds_gi
       T(entries_ahead_that_do_not_come_were_trimmed),
       T(a_digest_is_compared_at_the_same_sequence_only),
       T(a_second_unequal_digest_within_the_time_is_told_and_not_read_afresh),
-      T(an_older_answer_is_not_taken_for_a_newer_question),
+      T(an_older_answer_is_not_taken_for_a_newer_question_which_is_asked_after_it),
+      T(an_older_answer_that_fails_is_not_taken_for_a_newer_question),
+      T(a_lost_connection_ends_the_questions), T(a_refused_probe_is_forgotten_with_its_connection),
       T(a_question_that_fails_is_asked_again));
