@@ -56,7 +56,7 @@ static void write_scalar(struct json_writer *writer, const struct json *node)
 }
 
 // As deep as the lexer lets through.
-static void write_node(struct json_writer *writer, const struct json *node)
+void answer_write_node(struct json_writer *writer, const struct json *node)
 {
     bool is_object = json_type(node) == JSON_OBJECT;
     if (!is_object && json_type(node) != JSON_ARRAY) {
@@ -72,7 +72,7 @@ static void write_node(struct json_writer *writer, const struct json *node)
         if (is_object) {
             json_write_key(writer, json_key(child));
         }
-        write_node(writer, child);
+        answer_write_node(writer, child);
     }
     if (is_object) {
         json_write_object_end(writer);
@@ -85,7 +85,7 @@ void answer_write(const struct json *node, struct buf *out)
 {
     struct json_writer writer;
     json_writer_init(&writer, out, JSON_COMPACT);
-    write_node(&writer, node);
+    answer_write_node(&writer, node);
 }
 
 void answer_age(struct span since, char ret_text[ANSWER_AGE_LEN])

@@ -11,12 +11,15 @@
 
 struct buf;
 struct json;
+struct json_writer;
 
 struct span answer_text(const struct json *object,
                         const char *key);                     // SPAN_NONE where there is none
 bool answer_bool(const struct json *object, const char *key); // false where there is none
 int64_t answer_int(const struct json *object, const char *key, int64_t fallback);
 
+// The node as the next value of a writer; null where there is none.
+void answer_write_node(struct json_writer *writer, const struct json *node);
 // Appends the node as compact JSON.
 void answer_write(const struct json *node, struct buf *out);
 

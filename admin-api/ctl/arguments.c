@@ -14,9 +14,10 @@ const struct option option_table[OPTION_COUNT] = {
 };
 
 #define OF(id) (1ULL << OPTION_##id)
-#define OF_READER                                                                                  \
+#define OF_CALLER                                                                                  \
     (OF(SERVER) | OF(TENANT) | OF(TIMEOUT) | OF(TOKEN_FILE) | OF(CACERT) | OF(CERT) | OF(KEY) |    \
-     OF(OUTPUT) | OF(NO_HEADERS) | OF(QUIET) | OF(VERBOSE))
+     OF(VERBOSE))
+#define OF_READER (OF_CALLER | OF(OUTPUT) | OF(NO_HEADERS) | OF(QUIET))
 #define OF_WRITER (OF_READER | OF(IF_MATCH) | OF(ACK))
 #define OF_ALL (OF(HELP) | OF(VERSION))
 

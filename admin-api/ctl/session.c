@@ -67,6 +67,7 @@ static void read_form(struct session *session)
 {
     static const char *const words[] = {"table", "wide", "json", "jsonl", "name"};
     const char *form = session_value(session, OPTION_OUTPUT);
+    form = form != NULL ? form : session_value(session, OPTION_FORM);
     session->form = SESSION_TABLE;
     for (size_t i = 0; form != NULL && i < sizeof(words) / sizeof(words[0]); i++) {
         if (strcmp(form, words[i]) == 0) {
@@ -183,6 +184,7 @@ static int make_if_match(const struct session *session, struct buf *ret_header)
     return session_check(ret_header);
 }
 
+// CTL_OK: there is an answer, whatever it says.
 static int send(struct session *session, struct client_request *request)
 {
     buf_reset(&session->body);
@@ -196,7 +198,13 @@ static int send(struct session *session, struct client_request *request)
     if (err != ERR_OK) {
         return session_unreachable(session->client, err);
     }
-    return session_judge(session->status, buf_span(&session->body));
+    return CTL_OK;
+}
+
+int session_ask(struct session *session, const char *path)
+{
+    struct client_request request = {.method = "GET", .path = path};
+    return send(session, &request);
 }
 
 int session_call(struct session *session, const char *method, const char *path, const char *body)
@@ -213,6 +221,9 @@ int session_call(struct session *session, const char *method, const char *path, 
         exit = send(session, &request);
     }
     buf_fini(&if_match);
+    if (exit == CTL_OK) {
+        exit = session_judge(session->status, buf_span(&session->body));
+    }
     return exit;
 }
 

@@ -44,6 +44,8 @@ int session_check(const struct buf *buf);
 
 // One request; `body` may be NULL.  The exit status that the answer means; the answer in status and body.
 int session_call(struct session *session, const char *method, const char *path, const char *body);
+// A GET whose answer is left to the caller, whatever its status: CTL_OK as soon as there is one.
+int session_ask(struct session *session, const char *path);
 // The answer as a tree, which it *gives*.
 int session_parse(struct session *session, struct json **ret_root);
 

@@ -79,6 +79,13 @@ static const struct column observation_columns[] = {
     {"TEXT", CELL_TEXT, "text", false},
 };
 
+static const struct column worst_columns[] = {
+    {"SERVICE", CELL_TEXT, "service", false},     {"INSTANCE", CELL_TEXT, "id", false},
+    {"STATUS", CELL_STATUS, "raw_status", false}, {"SHOWN", CELL_STATUS, "status", false},
+    {"REASON", CELL_TEXT, "reason", false},       {"AGE", CELL_AGE, "since", false},
+    {"TEXT", CELL_TEXT, "text", false},
+};
+
 #define COLUMNS(name)                                                                              \
     {                                                                                              \
         name##_columns, sizeof(name##_columns) / sizeof(name##_columns[0])                         \
@@ -89,7 +96,7 @@ static const struct {
 } kinds[] = {
     [SHOW_SERVICE] = COLUMNS(service),         [SHOW_INSTANCE] = COLUMNS(instance),
     [SHOW_CHANGE] = COLUMNS(change),           [SHOW_NODE] = COLUMNS(node),
-    [SHOW_OBSERVATION] = COLUMNS(observation),
+    [SHOW_OBSERVATION] = COLUMNS(observation), [SHOW_WORST] = COLUMNS(worst),
 };
 
 static bool is_shown(const struct column *column, const struct session *session)

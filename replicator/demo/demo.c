@@ -424,7 +424,7 @@ static int read_arguments(struct demo *demo, const struct arguments *arguments)
 {
     uint64_t nodes = NODES_DEFAULT, seed = SEED_DEFAULT, duration = 0;
     const char *text = arguments_value(arguments, OPTION_DURATION);
-    const char *form = arguments_value(arguments, OPTION_DEMO_OUTPUT);
+    const char *form = arguments_value(arguments, OPTION_FORM);
     int exit = read_number(arguments, OPTION_NODES, SCORE_NODES_MAX, &nodes);
     if (exit == CTL_OK) {
         exit = read_number(arguments, OPTION_SEED, UINT64_MAX, &seed);
