@@ -35,7 +35,7 @@ enum err map_new(const struct map_options *options, struct map **ret_map)
     map->partitions = options->partitions;
     enum err err = table_new(options->shards, &map->table);
     if (err == ERR_OK) {
-        err = services_new(&map->services);
+        err = services_new(options->partitions, &map->services);
     }
     if (err == ERR_OK) {
         err = digest_new(options->partitions, &map->digest);
@@ -103,16 +103,19 @@ static enum err tell_services(struct change *change, const struct slot *before, 
     const struct health *old = &before->facts.health.health;
     const struct health *new = &after->facts.health.health;
     struct map *map = change->map;
-    if (change->was_held && !change->announce && slot_is_shown(before) == slot_is_shown(after) &&
-        old->status == new->status && old->guarded == new->guarded) {
-        return ERR_OK;
+    const struct services_change told = {
+        .shown = slot_is_shown(after), .status = new->status, .guarded = new->guarded};
+    if (!change->was_held) {
+        return services_add(map->services, change->key, &told, &after->member);
     }
-    const struct services_change told = {.key = change->key,
-                                         .shown = slot_is_shown(after),
-                                         .status = new->status,
-                                         .guarded = new->guarded,
-                                         .announce = change->announce ? map->feed : NULL};
-    return services_set(map->services, &told, &after->facts.health.revision);
+    if (change->announce) {
+        after->facts.health.revision =
+            services_tell(map->services, after->member, &told, map->feed);
+    } else if (slot_is_shown(before) != told.shown || old->status != told.status ||
+               old->guarded != told.guarded) {
+        services_set(map->services, after->member, &told);
+    }
+    return ERR_OK;
 }
 
 static void count_tombstones(struct map *map, uint32_t flags_before, uint32_t flags_after)
@@ -132,7 +135,7 @@ static void move_digest(const struct change *change, const struct slot *before,
     if (counted && counts && before->facts.hash == after->facts.hash) {
         return;
     }
-    digest_move(change->map->digest, key_partition(change->key, change->map->partitions),
+    digest_move(change->map->digest, services_partition(after->member),
                 counted ? &before->facts.hash : NULL, counts ? &after->facts.hash : NULL);
 }
 
@@ -302,12 +305,12 @@ static enum table_verdict decide_drop(void *arg, struct span old, struct table_v
     struct slot before;
     (void)ret_new;
     begin(change, old, &before);
-    services_drop(change->map->services, change->key);
     count_tombstones(change->map, before.facts.flags, 0);
     if (before.digested) {
-        digest_move(change->map->digest, key_partition(change->key, change->map->partitions),
-                    &before.facts.hash, NULL);
+        digest_move(change->map->digest, services_partition(before.member), &before.facts.hash,
+                    NULL);
     }
+    services_drop(change->map->services, before.member);
     change->done = true;
     return TABLE_REMOVE;
 }

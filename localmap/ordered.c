@@ -118,7 +118,6 @@ static enum err make_room(struct ordered *ordered, size_t at)
 enum err ordered_add(struct ordered *ordered, struct ordered_item *item)
 {
     struct span key = key_of(item);
-    ASSERT(ordered_get(ordered, key) == NULL);
     size_t c = ordered->chunk_count == 0 ? 0 : chunk_for(ordered, key);
     if (ordered->chunk_count == 0 || ordered->chunks[c]->count == CHUNK_ITEMS) {
         enum err err = make_room(ordered, c);
@@ -129,6 +128,7 @@ enum err ordered_add(struct ordered *ordered, struct ordered_item *item)
     }
     struct ordered_chunk *chunk = ordered->chunks[c];
     size_t at = lower(chunk, key, false);
+    ASSERT(at == chunk->count || !span_eq(key_of(chunk->items[at]), key));
     memmove((void *)&chunk->items[at + 1], (void *)&chunk->items[at],
             (chunk->count - at) * sizeof(struct ordered_item *));
     chunk->items[at] = item;
@@ -139,10 +139,11 @@ enum err ordered_add(struct ordered *ordered, struct ordered_item *item)
 
 void ordered_remove(struct ordered *ordered, struct span key)
 {
-    ASSERT(ordered_get(ordered, key) != NULL);
+    ASSERT(ordered->count > 0);
     size_t c = chunk_for(ordered, key);
     struct ordered_chunk *chunk = ordered->chunks[c];
     size_t at = lower(chunk, key, false);
+    ASSERT(at < chunk->count && span_eq(key_of(chunk->items[at]), key));
     memmove((void *)&chunk->items[at], (void *)&chunk->items[at + 1],
             (chunk->count - at - 1) * sizeof(struct ordered_item *));
     chunk->count--;

@@ -1,23 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "localmap/services.h"
 
+#include "base/keyed.h"
+#include "base/random.h"
 #include "localmap/ordered.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 
-struct member {
-    struct ordered_item item;
-    bool shown;
-    bool registration;
-    enum status status;
-    bool guarded;
-    char key[];
-};
-
 struct service {
     struct ordered_item item;
+    struct keyed_node node;
     struct ordered members;
+    uint32_t partition;
     uint32_t instances;
     uint32_t by_status[STATUS_COUNT];
     uint32_t guarded;
@@ -26,20 +21,36 @@ struct service {
     char key[];
 };
 
+struct services_member {
+    struct ordered_item item;
+    struct service *service;
+    bool registration;
+    struct services_change now;
+    char key[];
+};
+
 struct services {
     pthread_rwlock_t lock; // rank 40; guards all below
     struct ordered all;
+    struct keyed by_key; // the same
+    uint32_t partitions;
     uint64_t by_status[STATUS_COUNT];
     uint64_t bytes;
 };
 
-enum err services_new(struct services **ret_services)
+enum err services_new(uint32_t partitions, struct services **ret_services)
 {
     struct services *services = calloc(1, sizeof(*services));
     if (services == NULL) {
         return ERR_NOMEM;
     }
+    services->partitions = partitions;
+    if (keyed_init(&services->by_key, random_u64()) != ERR_OK) {
+        free(services);
+        return ERR_NOMEM;
+    }
     if (pthread_rwlock_init(&services->lock, NULL) != 0) {
+        keyed_fini(&services->by_key);
         free(services);
         return ERR_NOMEM;
     }
@@ -50,7 +61,7 @@ enum err services_new(struct services **ret_services)
 static void service_free(struct service *service)
 {
     struct ordered_place place = ordered_after(&service->members, SPAN_NONE);
-    struct member *member = NULL;
+    struct services_member *member = NULL;
     while ((member = ordered_next(&service->members, &place)) != NULL) {
         free(member);
     }
@@ -69,13 +80,21 @@ void services_free(struct services *services)
         service_free(service);
     }
     ordered_fini(&services->all);
+    keyed_fini(&services->by_key);
     pthread_rwlock_destroy(&services->lock);
     free(services);
 }
 
+static struct service *service_find(const struct services *services, struct span key)
+{
+    struct keyed_node *node = keyed_find(&services->by_key, key);
+    return node == NULL ? NULL
+                        : (struct service *)(void *)((char *)node - offsetof(struct service, node));
+}
+
 static struct service *service_open(struct services *services, struct span key)
 {
-    struct service *service = ordered_get(&services->all, key);
+    struct service *service = service_find(services, key);
     if (service != NULL) {
         return service;
     }
@@ -85,10 +104,13 @@ static struct service *service_open(struct services *services, struct span key)
     }
     memcpy(service->key, key.ptr, key.len);
     service->item = (struct ordered_item){(uint32_t)key.len, service->key};
+    service->node.key = span_of(service->key, key.len);
+    service->partition = key_partition(key, services->partitions);
     if (ordered_add(&services->all, &service->item) != ERR_OK) {
         free(service);
         return NULL;
     }
+    keyed_add(&services->by_key, &service->node);
     services->bytes += sizeof(*service) + key.len;
     return service;
 }
@@ -97,26 +119,25 @@ static void service_close_if_empty(struct services *services, struct service *se
 {
     if (service->members.count == 0) {
         services->bytes -= sizeof(*service) + service->item.key_len;
+        keyed_remove(&services->by_key, &service->node);
         ordered_remove(&services->all, span_of(service->item.key, service->item.key_len));
         service_free(service);
     }
 }
 
-static struct member *member_open(struct services *services, struct service *service,
-                                  struct span key)
+static struct services_member *member_new(struct services *services, struct service *service,
+                                          struct span key)
 {
-    struct member *member = ordered_get(&service->members, key);
-    if (member != NULL) {
-        return member;
-    }
-    member = calloc(1, sizeof(*member) + key.len);
+    struct services_member *member = malloc(sizeof(*member) + key.len);
     if (member == NULL) {
         return NULL;
     }
     memcpy(member->key, key.ptr, key.len);
     member->item = (struct ordered_item){(uint32_t)key.len, member->key};
+    member->service = service;
     // A registration is the instance prefix itself; a policy or node key has none.
     member->registration = key_instance_prefix(key).len == key.len;
+    member->now = (struct services_change){.shown = false};
     if (ordered_add(&service->members, &member->item) != ERR_OK) {
         free(member);
         return NULL;
@@ -126,10 +147,10 @@ static struct member *member_open(struct services *services, struct service *ser
 }
 
 // Adds (`by` 1) or takes away (-1) what a member counts for.
-static void tally(struct services *services, struct service *service, const struct member *member,
-                  int by)
+static void tally(struct services *services, const struct services_member *member, int by)
 {
-    if (!member->shown) {
+    struct service *service = member->service;
+    if (!member->now.shown) {
         return;
     }
     if (!member->registration) {
@@ -140,40 +161,62 @@ static void tally(struct services *services, struct service *service, const stru
     }
     // Unsigned numbers wrap: adding -1 takes one away.
     service->instances += (uint32_t)by;
-    service->by_status[member->status] += (uint32_t)by;
-    service->guarded += member->guarded ? (uint32_t)by : 0;
-    services->by_status[member->status] += (uint64_t)(int64_t)by;
+    service->by_status[member->now.status] += (uint32_t)by;
+    service->guarded += member->now.guarded ? (uint32_t)by : 0;
+    services->by_status[member->now.status] += (uint64_t)(int64_t)by;
 }
 
-enum err services_set(struct services *services, const struct services_change *change,
-                      uint64_t *ret_index)
+static void change_member(struct services *services, struct services_member *member,
+                          const struct services_change *change)
 {
-    enum err err = ERR_NOMEM;
+    tally(services, member, -1);
+    member->now = *change;
+    tally(services, member, 1);
+}
+
+enum err services_add(struct services *services, struct span key,
+                      const struct services_change *change, struct services_member **ret_member)
+{
+    struct services_member *member = NULL;
     pthread_rwlock_wrlock(&services->lock);
-    struct service *service = service_open(services, key_service_prefix(change->key));
-    struct member *member = service != NULL ? member_open(services, service, change->key) : NULL;
-    if (member != NULL) {
-        tally(services, service, member, -1);
-        member->shown = change->shown;
-        member->status = change->status;
-        member->guarded = change->guarded;
-        tally(services, service, member, 1);
-        if (change->announce != NULL) {
-            service->revision = feed_append(change->announce, change->key);
-            *ret_index = service->revision;
+    struct service *service = service_open(services, key_service_prefix(key));
+    if (service != NULL) {
+        member = member_new(services, service, key);
+        if (member == NULL) {
+            service_close_if_empty(services, service);
         }
-        err = ERR_OK;
-    } else if (service != NULL) {
-        service_close_if_empty(services, service);
+    }
+    if (member != NULL) {
+        change_member(services, member, change);
+        *ret_member = member;
     }
     pthread_rwlock_unlock(&services->lock);
-    return err;
+    return member != NULL ? ERR_OK : ERR_NOMEM;
+}
+
+void services_set(struct services *services, struct services_member *member,
+                  const struct services_change *change)
+{
+    pthread_rwlock_wrlock(&services->lock);
+    change_member(services, member, change);
+    pthread_rwlock_unlock(&services->lock);
+}
+
+uint64_t services_tell(struct services *services, struct services_member *member,
+                       const struct services_change *change, struct feed *feed)
+{
+    pthread_rwlock_wrlock(&services->lock);
+    change_member(services, member, change);
+    uint64_t index = feed_append(feed, span_of(member->item.key, member->item.key_len));
+    member->service->revision = index;
+    pthread_rwlock_unlock(&services->lock);
+    return index;
 }
 
 uint64_t services_announce(struct services *services, struct feed *feed, struct span key)
 {
     pthread_rwlock_wrlock(&services->lock);
-    struct service *service = ordered_get(&services->all, key_service_prefix(key));
+    struct service *service = service_find(services, key_service_prefix(key));
     uint64_t index = feed_append(feed, key);
     if (service != NULL) {
         service->revision = index;
@@ -182,19 +225,21 @@ uint64_t services_announce(struct services *services, struct feed *feed, struct 
     return index;
 }
 
-void services_drop(struct services *services, struct span key)
+void services_drop(struct services *services, struct services_member *member)
 {
     pthread_rwlock_wrlock(&services->lock);
-    struct service *service = ordered_get(&services->all, key_service_prefix(key));
-    struct member *member = service != NULL ? ordered_get(&service->members, key) : NULL;
-    if (member != NULL) {
-        tally(services, service, member, -1);
-        services->bytes -= sizeof(*member) + key.len + sizeof(void *);
-        ordered_remove(&service->members, key);
-        free(member);
-        service_close_if_empty(services, service);
-    }
+    struct service *service = member->service;
+    tally(services, member, -1);
+    services->bytes -= sizeof(*member) + member->item.key_len + sizeof(void *);
+    ordered_remove(&service->members, span_of(member->item.key, member->item.key_len));
+    free(member);
+    service_close_if_empty(services, service);
     pthread_rwlock_unlock(&services->lock);
+}
+
+uint32_t services_partition(const struct services_member *member)
+{
+    return member->service->partition;
 }
 
 static void copy_service(const struct service *service, struct map_service *ret)
@@ -216,7 +261,7 @@ static bool is_there(const struct service *service)
 bool services_get(struct services *services, struct span service_key, struct map_service *ret)
 {
     pthread_rwlock_rdlock(&services->lock);
-    const struct service *service = ordered_get(&services->all, service_key);
+    const struct service *service = service_find(services, service_key);
     bool there = is_there(service);
     if (there) {
         copy_service(service, ret);
@@ -258,10 +303,10 @@ size_t services_keys(struct services *services, const struct services_range *ran
 {
     size_t count = 0;
     pthread_rwlock_rdlock(&services->lock);
-    const struct service *service = ordered_get(&services->all, range->service_key);
+    const struct service *service = service_find(services, range->service_key);
     if (service != NULL) {
         struct ordered_place place = ordered_after(&service->members, range->after);
-        const struct member *member = NULL;
+        const struct services_member *member = NULL;
         while (count < range->cap && (member = ordered_next(&service->members, &place)) != NULL) {
             keys[count].len = (uint16_t)member->item.key_len;
             memcpy(keys[count].ptr, member->item.key, member->item.key_len);

@@ -2,7 +2,8 @@
 // The services index: service -> its records in order of their keys, and what their health adds up to.
 // Invariant: it names every key that the table holds; what is shown of an instance (registered or not,
 // status, guarded) is counted exactly once.  Kept by who changes the table, under the table's lock, so the two
-// never differ for whoever holds it.  Any thread; one rwlock (rank 40: below it only the feed's).
+// never differ for whoever holds it; a slot knows its member, so that a look-up is paid for new keys alone.
+// Any thread; one rwlock (rank 40: below it only the feed's).
 // Private to localmap.  Read next: map.c, ordered.h.
 #pragma once
 
@@ -10,24 +11,31 @@
 #include "localmap/map.h"
 
 struct services;
+struct services_member; // one record; its slot in the table keeps it as long as it is held
 
-enum err services_new(struct services **ret_services) MUST_USE;
+// `partitions`: as of key_partition.  ERR_NOMEM.
+enum err services_new(uint32_t partitions, struct services **ret_services) MUST_USE;
 void services_free(struct services *services);
 
 // What is shown of one record from now on.
 struct services_change {
-    struct span key;
     bool shown;         // neither a tombstone nor opaque
     enum status status; // of a shown registration
     bool guarded;
-    struct feed *announce; // NULL: not
 };
 
-// Enters or changes a record; when it is announced, `ret_index` is the index of that and the service's
-// revision.  ERR_NOMEM: nothing has changed; only a key that was not there can give it.
-enum err services_set(struct services *services, const struct services_change *change,
-                      uint64_t *ret_index) MUST_USE;
-void services_drop(struct services *services, struct span key);
+// Enters a record that is not there (ASSERTed).  ERR_NOMEM: nothing has changed.
+enum err services_add(struct services *services, struct span key,
+                      const struct services_change *change,
+                      struct services_member **ret_member) MUST_USE;
+void services_set(struct services *services, struct services_member *member,
+                  const struct services_change *change);
+// As services_set, and announces the record on `feed`.  Returns the index, now the service's revision.
+uint64_t services_tell(struct services *services, struct services_member *member,
+                       const struct services_change *change, struct feed *feed);
+void services_drop(struct services *services, struct services_member *member);
+// The partition of its service.  Needs no lock: it never changes.
+uint32_t services_partition(const struct services_member *member);
 // Announces a key by hand, as a change of its service.  Returns the index.
 uint64_t services_announce(struct services *services, struct feed *feed, struct span key);
 

@@ -12,6 +12,7 @@ struct head {
     uint32_t pending;
     uint32_t mark;
     uint32_t unused;
+    struct services_member *member;
 };
 
 _Static_assert(sizeof(struct head) + sizeof(struct map_health) <= SLOT_HEAD_MAX, "a head fits");
@@ -42,6 +43,7 @@ void slot_read(bool registration, struct span value, struct slot *ret_slot)
         memcpy(&ret_slot->facts.health, value.ptr + sizeof(head), sizeof(struct map_health));
     }
     ret_slot->digested = (head.flags & FLAG_DIGESTED) != 0;
+    ret_slot->member = head.member;
     ret_slot->body = span_of(value.ptr + len, value.len - len);
 }
 
@@ -52,7 +54,8 @@ size_t slot_write_head(bool registration, const struct slot *slot, char head[SLO
                                .hash = facts->hash,
                                .flags = facts->flags | (slot->digested ? FLAG_DIGESTED : 0),
                                .pending = facts->pending,
-                               .mark = facts->mark};
+                               .mark = facts->mark,
+                               .member = slot->member};
     ASSERT((facts->flags & FLAG_DIGESTED) == 0);
     memcpy(head, &fixed, sizeof(fixed));
     if (registration) {

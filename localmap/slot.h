@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One slot of the map, as the table holds it.
 //
-//     value = version | hash | flags | pending | mark      40 B
+//     value = version | hash | flags | pending | mark | member 48 B
 //             | derived health                             32 B, in the slot of a registration only
 //             | body
 //
@@ -13,10 +13,13 @@
 
 #define SLOT_HEAD_MAX 80
 
+struct services_member;
+
 struct slot {
     struct map_facts facts;
     bool
         digested; // the accepted base counts in its partition's digest; independent of the flags shown
+    struct services_member *member; // its place in the services index
     struct span body;
 };
 

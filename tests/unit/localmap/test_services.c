@@ -9,15 +9,23 @@
 #define PAY SPAN_LIT("t\0pay")
 #define PAY1 SPAN_LIT("t\0pay\0a")
 
+#define MEMBERS_MAX 16
+#define PARTITIONS 16
+
+// Remembers the members as the slots of a table would.
 struct fixture {
     struct services *services;
     struct feed *feed;
+    struct {
+        struct span key; // NULL: free
+        struct services_member *member;
+    } held[MEMBERS_MAX];
 };
 
 static struct fixture fixture_new(void)
 {
-    struct fixture fixture = {NULL, NULL};
-    CHECK_OK(services_new(&fixture.services));
+    struct fixture fixture = {.services = NULL};
+    CHECK_OK(services_new(PARTITIONS, &fixture.services));
     CHECK_OK(feed_new(16, 1, &fixture.feed));
     return fixture;
 }
@@ -28,13 +36,37 @@ static void fixture_free(struct fixture *fixture)
     feed_free(fixture->feed);
 }
 
-static void set(const struct fixture *fixture, struct span key, bool shown, enum status status)
+// The place of the key, or a free one.
+static size_t place_of(const struct fixture *fixture, struct span key)
+{
+    size_t at = 0;
+    while (at < MEMBERS_MAX && fixture->held[at].key.ptr != NULL &&
+           !span_eq(fixture->held[at].key, key)) {
+        at++;
+    }
+    CHECK_INT(at, lt, MEMBERS_MAX);
+    return at;
+}
+
+static void set(struct fixture *fixture, struct span key, bool shown, enum status status)
 {
     const struct services_change change = {
-        .key = key, .shown = shown, .status = status, .guarded = status == STATUS_DEGRADED};
-    uint64_t index = 0;
-    CHECK_OK(services_set(fixture->services, &change, &index));
-    CHECK_UEQ(index, 0);
+        .shown = shown, .status = status, .guarded = status == STATUS_DEGRADED};
+    size_t at = place_of(fixture, key);
+    if (fixture->held[at].key.ptr != NULL) {
+        services_set(fixture->services, fixture->held[at].member, &change);
+        return;
+    }
+    CHECK_OK(services_add(fixture->services, key, &change, &fixture->held[at].member));
+    fixture->held[at].key = key;
+}
+
+static void drop(struct fixture *fixture, struct span key)
+{
+    size_t at = place_of(fixture, key);
+    CHECK(fixture->held[at].key.ptr != NULL);
+    services_drop(fixture->services, fixture->held[at].member);
+    fixture->held[at].key = SPAN_LIT("dropped");
 }
 
 static size_t keys_behind(const struct fixture *fixture, struct span after, size_t cap,
@@ -63,8 +95,7 @@ TEST(an_instance_is_counted_once_by_what_is_shown_of_it)
     services_by_status(f.services, by_status);
     CHECK_UEQ(by_status[STATUS_DEGRADED], 1);
     set(&f, PAY1, false, STATUS_UNKNOWN);
-    services_drop(f.services, SPAN_LIT("t\0pay\0b"));
-    services_drop(f.services, SPAN_LIT("t\0pay\0nobody"));
+    drop(&f, SPAN_LIT("t\0pay\0b"));
     CHECK(services_get(f.services, PAY, &service));
     CHECK(service.instances == 0 && service.guarded == 0);
     set(&f, PAY, false, STATUS_UNKNOWN);
@@ -124,13 +155,13 @@ TEST(an_announcement_is_the_revision_of_its_service)
     struct fixture f = fixture_new();
     struct map_service service;
     struct map_change told;
-    uint64_t index = 0;
-    const struct services_change change = {
-        .key = PAY1, .shown = true, .status = STATUS_HEALTHY, .announce = f.feed};
-    CHECK_OK(services_set(f.services, &change, &index));
+    const struct services_change change = {.shown = true, .status = STATUS_HEALTHY};
+    set(&f, PAY1, true, STATUS_UNKNOWN);
+    uint64_t index = services_tell(f.services, f.held[place_of(&f, PAY1)].member, &change, f.feed);
     CHECK_UEQ(index, feed_index(f.feed));
     CHECK(services_get(f.services, PAY, &service));
     CHECK_UEQ(service.revision, index);
+    CHECK_UEQ(service.by_status[STATUS_HEALTHY], 1);
     CHECK_EQ(feed_next(f.feed, index - 1, &told), FEED_OK);
     CHECK(span_eq(key_span(&told.key), PAY1));
     uint64_t later = services_announce(f.services, f.feed, PAY);
@@ -147,22 +178,34 @@ TEST(bytes_go_back_to_where_they_began)
     uint64_t before = services_bytes(f.services);
     set(&f, PAY1, true, STATUS_UNKNOWN);
     CHECK_INT(services_bytes(f.services), gt, before);
-    services_drop(f.services, PAY1);
+    drop(&f, PAY1);
     CHECK_UEQ(services_bytes(f.services), before);
+    fixture_free(&f);
+}
+
+TEST(a_member_knows_the_partition_of_its_service)
+{
+    struct fixture f = fixture_new();
+    const struct span keys[] = {PAY1, PAY, SPAN_LIT("t\0cart\0a"), SPAN_LIT("_mesh\0n")};
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        set(&f, keys[i], true, STATUS_UNKNOWN);
+        CHECK_UEQ(services_partition(f.held[place_of(&f, keys[i])].member),
+                  key_partition(keys[i], PARTITIONS));
+    }
     fixture_free(&f);
 }
 
 static bool walk(void *arg)
 {
     struct services *services = NULL;
-    bool ok = services_new(&services) == ERR_OK;
+    bool ok = services_new(PARTITIONS, &services) == ERR_OK;
     (void)arg;
     for (size_t i = 0; ok && i < 300; i++) {
         char text[32];
-        uint64_t index = 0;
+        struct services_member *member = NULL;
         int len = snprintf(text, sizeof(text), "t%cs%zu%ci%zu", 0, i % 3, 0, i);
-        const struct services_change change = {.key = span_of(text, (size_t)len), .shown = true};
-        ok = services_set(services, &change, &index) == ERR_OK;
+        const struct services_change change = {.shown = true};
+        ok = services_add(services, span_of(text, (size_t)len), &change, &member) == ERR_OK;
     }
     services_free(services);
     return ok;
@@ -177,12 +220,12 @@ TEST(a_failed_entry_leaves_nothing_behind)
 {
     struct fixture f = fixture_new();
     uint64_t before = services_bytes(f.services);
-    const struct services_change change = {.key = PAY1, .shown = true};
-    uint64_t index = 0;
+    const struct services_change change = {.shown = true};
+    struct services_member *member = NULL;
     size_t failures = 0;
     for (size_t nth = 1;; nth++) {
         failalloc_arm(nth);
-        enum err err = services_set(f.services, &change, &index);
+        enum err err = services_add(f.services, PAY1, &change, &member);
         bool failed = failalloc_disarm();
         if (!failed) {
             CHECK_OK(err);
@@ -202,4 +245,5 @@ SUITE("localmap/services", T(an_instance_is_counted_once_by_what_is_shown_of_it)
       T(keys_of_a_service_come_in_order_from_behind_a_key),
       T(services_come_in_order_and_empty_ones_not_at_all),
       T(an_announcement_is_the_revision_of_its_service), T(bytes_go_back_to_where_they_began),
-      T(every_allocation_may_fail), T(a_failed_entry_leaves_nothing_behind));
+      T(a_member_knows_the_partition_of_its_service), T(every_allocation_may_fail),
+      T(a_failed_entry_leaves_nothing_behind));
