@@ -32,7 +32,7 @@ enum command_id {
     COMMAND_COUNT
 };
 
-enum command_who { COMMAND_CLIENT, COMMAND_NODE };
+enum command_who { COMMAND_CLIENT, COMMAND_LOCAL, COMMAND_NODE };
 
 struct option {
     char letter;       // 0: none

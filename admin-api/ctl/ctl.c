@@ -3,6 +3,7 @@
 
 #include "admin-api/ctl/run.h"
 #include "admin-api/ctl/session.h"
+#include "admin-api/ctl/token.h"
 #include "admin-api/ctl/usage.h"
 #include "base/assert.h"
 
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 typedef int (*run_fn)(struct session *session);
+typedef int (*local_fn)(const struct arguments *arguments);
 
 static const run_fn runs[COMMAND_COUNT] = {
     [COMMAND_GET] = get_run,          [COMMAND_WATCH] = watch_run,
@@ -43,6 +45,18 @@ static int print_version(const struct arguments *arguments)
         printf("meshpulse %s\n", MESHPULSE_VERSION);
     }
     return CTL_OK;
+}
+
+static const local_fn locals[COMMAND_COUNT] = {
+    [COMMAND_VERSION] = print_version,
+    [COMMAND_TOKEN] = token_run,
+};
+
+static int run_local(const struct arguments *arguments)
+{
+    local_fn run = locals[arguments->command->id];
+    ASSERT(run != NULL);
+    return run(arguments);
 }
 
 static int run_client(const struct arguments *arguments)
@@ -85,13 +99,14 @@ bool ctl_run(int argc, char *const argv[], struct arguments *ret_arguments, int 
         *ret_exit = finish(CTL_OK);
         return true;
     }
-    if (arguments_has(ret_arguments, OPTION_VERSION) || command->id == COMMAND_VERSION) {
+    if (arguments_has(ret_arguments, OPTION_VERSION)) {
         *ret_exit = finish(print_version(ret_arguments));
         return true;
     }
     if (command->who == COMMAND_NODE) {
         return false;
     }
-    *ret_exit = finish(run_client(ret_arguments));
+    bool local = command->who == COMMAND_LOCAL;
+    *ret_exit = finish(local ? run_local(ret_arguments) : run_client(ret_arguments));
     return true;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The command line client: everything of the program but what runs a daemon.
 //
-//     main --> ctl_run --> arguments_parse --+--> a client's command: done here, over the admin API
+//     main --> ctl_run --> arguments_parse --+--> a client's command: done here, over the admin API, or alone
 //                                            \--> serve, demo, check-config: back to main
 //
 // Data goes to stdout, everything else to stderr.  Main thread.  Read next: arguments.h, session.h.

@@ -69,7 +69,7 @@ static void print_program(FILE *out)
                        command_table[i].operands);
         print_row(out, left, command_table[i].help);
     }
-    fputs("\nThe client's commands (get and below) talk to the admin API of a daemon.\n"
+    fputs("\nThe client's commands (get to status) talk to the admin API of a daemon.\n"
           "meshpulse COMMAND --help lists the options of a command.\n"
           "\nexit: 0 ok, 1 failed, 2 usage, 3 not found, 4 conflict or stale version, 5 wait timed "
           "out,\n"

@@ -30,8 +30,8 @@ sub says {
 subtest 'without a daemon' => sub {
     my @nowhere = ('--server', 'http://127.0.0.1:1');
     says(['--help'], 0, qr/^commands:\n  serve /m, '');
-    says([$_, '--help'], 0, qr/\Ausage: meshpulse $_ /, '') for qw(serve demo check-config get watch set report delete
-        drain undrain nodes version);
+    says([$_, '--help'], 0, qr/\Ausage: meshpulse $_ /, '')
+        for read_file("$FindBin::Bin/../../admin-api/ctl/commands.def") =~ /^COMMAND\(\w+, "([\w-]+)"/mg;
     says(['version'], 0, qr/\Ameshpulse \d+\.\d+\.\d+\n\z/, '');
     says(['version', '-o', 'json'], 0, qr/\A\{"version":"\d+\.\d+\.\d+"\}\n\z/, '');
     says([], 2, '', qr/\Ameshpulse: no command; allowed: serve /);
@@ -146,4 +146,29 @@ subtest 'watch goes on over a restart of the daemon' => sub {
 };
 
 $node->stop;
+
+subtest 'tokens' => sub {
+    says(['token', 'a b'], 2, '', qr/allowed: a name of 1 to 63 bytes/);
+    says(['token', 'ci', '--grant', 'admin'], 2, '', qr/allowed, parted by commas: read, write/);
+    my ($reader, $reader_line) = split /\n/, (ctl('token', 'grafana'))[1];
+    my $writer = decode_json((ctl('token', 'ci', '--grant', 'write:acme', '--grant', 'read', '-o', 'json'))[1]);
+    isnt($reader, $writer->{token}, 'two tokens differ');
+    my $dir = work_dir();
+    write_file("$dir/tokens", "# who may what\n$reader_line\n$writer->{line}\n");
+    my $guarded = Mesh::Node->new(id => 'guarded', set => ["admin.tokens_file=$dir/tokens"]);
+    $guarded->start;
+    ok(eventually(15, sub { $guarded->status('GET', '/readyz') == 200 }), 'a daemon takes the lines');
+    my @to = ('--server', "http://127.0.0.1:$guarded->{port}");
+    my @reader = (@to, '--token-file', write_file("$dir/reader", "$reader\n"));
+    my @writer = (@to, '--token-file', write_file("$dir/writer", "$writer->{token}\n"));
+    my @set = ('set', 'pay/p1', '--address', '127.0.0.1', '--port', '1', '-q');
+    says(['get', @to], 1, '', qr/\(unauthorized\)/);
+    says(['get', @reader], 0, qr/\ASERVICE /, '');
+    says([@set, @reader], 1, '', qr/\(forbidden\)/);
+    says([@set, @writer], 1, '', qr/\(forbidden\)/);
+    says([@set, '--tenant', 'acme', @writer], 0, '', '');
+    says(['get', 'pay', '--tenant', 'acme', '-o', 'name', @reader], 0, "pay/p1\n", '');
+    says(['status', '--ready', @to], 0, "ready\n", '');
+    $guarded->stop;
+};
 done_testing();
