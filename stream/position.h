@@ -107,6 +107,7 @@ enum stream_status {
     STREAM_OK,
     STREAM_EPOCH,    // another epoch lives there (`epoch`; "" when the partition does not exist)
     STREAM_RETRY,    // nothing was executed: try again later (OOM, BUSY, LOADING, TRYAGAIN ...)
+    STREAM_AGAIN,    // PUT: nothing was executed, and what was missing is there: the same at once
     STREAM_MISTYPED, // something else stands at our key: reported, retried, never fatal
     STREAM_CONFIG    // configuration error (NOPERM, WRONGPASS ...): reported, retried slowly
 };

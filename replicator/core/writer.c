@@ -243,6 +243,10 @@ void writer_reply(struct core *core, const struct stream_event *event)
         ground(core, session);
         return; // session.c reads the partition afresh
     }
+    if (event->status == STREAM_AGAIN) {
+        flight->transmitted = false; // the very same bytes, at the end of this step
+        return;
+    }
     if (event->status != STREAM_OK) {
         struct mono later = mono_add_ms(
             core->now.mono, RETRY_MIN_MS + (int64_t)(core_random(core) % RETRY_SPREAD_MS));

@@ -13,6 +13,7 @@
 #define STEADY_MS 5000 // up for so long: the next failure is a new story
 #define PREFIX_MAX 63
 #define OUT_MAX (256 * 1024)
+#define BEAT_MAX (8 * 1024)
 #define WAITING_PUT(partitions) ((partitions)*4 + 256)
 #define WAITING_READ 64
 
@@ -87,6 +88,7 @@ static void redis_free(struct stream *stream)
     redis_watch_fini(redis);
     loop_timer_free(redis->attempt);
     buf_fini(&redis->out);
+    buf_fini(&redis->beat.bytes);
     free_options(redis);
     free(redis);
 }
@@ -131,6 +133,7 @@ enum err redis_new(const struct redis_options *options, stream_event_fn on_event
     redis->read.handlers = &handlers;
     redis->read.owner = redis;
     buf_init(&redis->out, OUT_MAX);
+    buf_init(&redis->beat.bytes, BEAT_MAX);
     random_seed(&redis->random, random_u64());
     enum err err = copy_options(redis, options) ? ERR_OK : ERR_NOMEM;
     if (err == ERR_OK) {
@@ -284,6 +287,7 @@ static void go_up(struct redis *redis)
     redis->up_since = loop_now(redis->options.loop);
     redis->connects++;
     redis->last_error_len = 0;
+    memset(redis->reloads, 0, sizeof(redis->reloads)); // of the connection before
     redis_watch_up(redis);
     const struct stream_event event = {.type = STREAM_EV_UP};
     redis_emit(redis, &event);

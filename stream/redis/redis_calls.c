@@ -10,35 +10,22 @@
 #define SCAN_COUNT 256
 #define PAYLOAD_MAX 4096
 
+static void post_command(struct redis *redis, const struct redis_link_command *command)
+{
+    if (redis->life != REDIS_UP) {
+        buf_reset(&redis->out); // nothing may come between the commands of a greeting
+        return;
+    }
+    redis_send(redis, &redis->put, command);
+}
+
 static void post(struct redis *redis, enum redis_kind kind, uint32_t partition, uint32_t count)
 {
     const struct redis_link_command command = {.kind = (int)kind,
                                                .partition = partition,
                                                .count = count,
                                                .timeout_ms = redis->options.reply_timeout_ms};
-    if (redis->life != REDIS_UP) {
-        buf_reset(&redis->out); // nothing may come between the commands of a greeting
-        return;
-    }
-    redis_send(redis, &redis->put, &command);
-}
-
-// EVALSHA up to and with the keys; `argument_count` follow.
-static void open_script(struct redis *redis, enum scripts_id id, uint32_t argument_count)
-{
-    uint32_t keys = scripts_rows[id].key_count;
-    resp_command(&redis->out, 3 + keys + argument_count);
-    resp_arg_str(&redis->out, "EVALSHA");
-    resp_arg(&redis->out, span_of(redis->sha[id], SCRIPTS_SHA_LEN));
-    resp_arg_u64(&redis->out, keys);
-}
-
-static void open_partition_script(struct redis *redis, enum scripts_id id, uint32_t partition,
-                                  uint32_t argument_count)
-{
-    open_script(redis, id, argument_count);
-    redis_arg_key(redis, partition, "s");
-    redis_arg_key(redis, partition, "e");
+    post_command(redis, &command);
 }
 
 // "{prefix:n}<suffix>": the presence set lies beside the partitions.
@@ -52,18 +39,22 @@ static void arg_presence(struct redis *redis, const char *suffix)
 void redis_calls_meta(struct stream *stream, uint32_t partition)
 {
     struct redis *redis = redis_of(stream);
-    open_partition_script(redis, SCRIPTS_META, partition, 0);
+    redis_script_open_partition(redis, SCRIPTS_META, partition, 0);
     post(redis, REDIS_META, partition, 0);
 }
 
 void redis_calls_create(struct stream *stream, uint32_t partition, const struct stream_epoch *epoch)
 {
     struct redis *redis = redis_of(stream);
-    open_partition_script(redis, SCRIPTS_CREATE, partition, 3);
+    const struct redis_link_command command = {.kind = REDIS_CREATE,
+                                               .partition = partition,
+                                               .timeout_ms = redis->options.reply_timeout_ms,
+                                               .epoch = *epoch};
+    redis_script_open_partition(redis, SCRIPTS_CREATE, partition, 3);
     resp_arg_str(&redis->out, epoch->text);
     resp_arg_u64(&redis->out, redis->options.partitions);
     resp_arg_u64(&redis->out, STREAM_WIRE);
-    post(redis, REDIS_CREATE, partition, 0);
+    post_command(redis, &command);
 }
 
 void redis_calls_scan(struct stream *stream, uint32_t partition, uint64_t cursor)
@@ -100,7 +91,7 @@ void redis_calls_put(struct stream *stream, const struct stream_batch *batch)
         post(redis, REDIS_PUT_REFUSED, batch->partition, batch->count);
         return;
     }
-    open_partition_script(redis, SCRIPTS_PUT, batch->partition, 2 + 3 * batch->count);
+    redis_script_open_partition(redis, SCRIPTS_PUT, batch->partition, 2 + 3 * batch->count);
     resp_arg(&redis->out, span_of(batch->epoch->text, STREAM_EPOCH_LEN));
     resp_arg_u64(&redis->out, redis->options.retention);
     for (uint32_t i = 0; i < batch->count; i++) {
@@ -112,12 +103,9 @@ void redis_calls_put(struct stream *stream, const struct stream_batch *batch)
     post(redis, REDIS_PUT, batch->partition, batch->count);
 }
 
-void redis_calls_beat(struct stream *stream, struct span name, struct span payload,
-                      int64_t lease_ms)
+static void send_beat(struct redis *redis, struct span name, struct span payload, int64_t lease_ms)
 {
-    struct redis *redis = redis_of(stream);
-    ASSERT(payload.len <= PAYLOAD_MAX && lease_ms > 0);
-    open_script(redis, SCRIPTS_BEAT, 4);
+    redis_script_open(redis, SCRIPTS_BEAT, 4);
     arg_presence(redis, "p");
     arg_presence(redis, "i");
     resp_arg(&redis->out, name);
@@ -125,6 +113,30 @@ void redis_calls_beat(struct stream *stream, struct span name, struct span paylo
     resp_arg_u64(&redis->out, (uint64_t)lease_ms);
     resp_arg_u64(&redis->out, redis->turn++);
     post(redis, REDIS_BEAT, 0, 0);
+}
+
+void redis_calls_beat(struct stream *stream, struct span name, struct span payload,
+                      int64_t lease_ms)
+{
+    struct redis *redis = redis_of(stream);
+    struct redis_beat *beat = &redis->beat;
+    ASSERT(payload.len <= PAYLOAD_MAX && lease_ms > 0);
+    buf_reset(&beat->bytes);
+    buf_put(&beat->bytes, name);
+    buf_put(&beat->bytes, payload);
+    beat->name_len = name.len;
+    beat->lease_ms = lease_ms;
+    send_beat(redis, name, payload, lease_ms);
+}
+
+void redis_calls_beat_again(struct redis *redis)
+{
+    const struct redis_beat *beat = &redis->beat;
+    struct span bytes = buf_span(&beat->bytes);
+    if (beat->bytes.err == ERR_OK) { // else it is left to the next one: a lease outlives it
+        send_beat(redis, span_of(bytes.ptr, beat->name_len),
+                  span_of(bytes.ptr + beat->name_len, bytes.len - beat->name_len), beat->lease_ms);
+    }
 }
 
 static void forget_in(struct redis *redis, const char *verb, const char *suffix, struct span name)
@@ -170,21 +182,21 @@ static void emit_failure(struct redis *redis, const struct redis_link_command *c
 static void reply_error(struct redis *redis, const struct redis_link_command *command,
                         struct span text)
 {
-    static const enum scripts_id scripts[] = {[REDIS_META] = SCRIPTS_META,
-                                              [REDIS_CREATE] = SCRIPTS_CREATE,
-                                              [REDIS_PUT] = SCRIPTS_PUT,
-                                              [REDIS_BEAT] = SCRIPTS_BEAT};
     enum errors_class class = errors_classify(text);
+    enum stream_status status = errors_status(class);
     if (class == ERRORS_REDISCOVER) {
         redis_down(redis, STREAM_RETRY, text);
         return;
     }
     if (class == ERRORS_NOSCRIPT) {
-        redis_greet_load(redis,
-                         scripts[command->kind]); // nothing was executed: the caller tries again
+        bool again = false;
+        if (redis_script_forgotten(redis, command, &again)) {
+            return;
+        }
+        status = again ? STREAM_AGAIN : STREAM_RETRY;
     }
     if (command->kind != REDIS_IGNORED) {
-        emit_failure(redis, command, errors_status(class), text);
+        emit_failure(redis, command, status, text);
     }
 }
 
@@ -320,6 +332,7 @@ void redis_calls_reply(struct redis *redis, const struct redis_link_command *com
         reply_error(redis, command, resp_text(reply));
         return;
     }
+    redis_script_known(redis, command);
     enum err err = dispatch(redis, command, reply);
     if (err != ERR_OK) {
         redis_down(redis, STREAM_RETRY,

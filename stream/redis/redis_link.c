@@ -181,6 +181,7 @@ void redis_link_send(struct redis_link *link, const struct redis_link_command *c
     link->ring[at].deadline = mono_add_ms(loop_now(link->loop), command->timeout_ms);
     link->ring_count++;
     link->commands++;
+    link->ring[at].command.serial = link->commands;
     link->bytes_out += bytes->len;
     if (link->ring_count == 1) {
         set_deadline(link);

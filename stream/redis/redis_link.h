@@ -8,6 +8,7 @@
 #include "base/address.h"
 #include "base/err.h"
 #include "base/time.h"
+#include "stream/position.h"
 #include "stream/redis/resp.h"
 
 struct conn;
@@ -22,6 +23,8 @@ struct redis_link_command {
     uint32_t partition;
     uint32_t count;
     int64_t timeout_ms;
+    uint64_t serial;           // filled in: the place among all commands of the link, from 1
+    struct stream_epoch epoch; // of what can be sent again without its caller
 };
 
 struct redis_link_handlers {

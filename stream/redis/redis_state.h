@@ -4,6 +4,7 @@
 //     redis.c         life: connect, greet, up, down, back off
 //     redis_greet.c   the first commands of a connection, and what the server says of itself
 //     redis_calls.c   put connection: a call out, its answer back as an event
+//     redis_script.c  calling scripts, and again when the server has forgotten them
 //     redis_reader.c  read connection: XREAD over the subscriptions
 //     redis_watch.c   looks again at what an operator may change while we are connected
 //
@@ -69,6 +70,20 @@ struct redis_reader {
     int64_t client_id;
 };
 
+// When a script was loaded again; serial 0: never.
+struct redis_reload {
+    uint64_t serial; // of the SCRIPT LOAD on the put connection
+    bool proven;     // it was there when it was called after that
+    struct mono at;
+};
+
+// The heartbeat in flight, to be sent again: name, then payload.
+struct redis_beat {
+    struct buf bytes;
+    size_t name_len;
+    int64_t lease_ms;
+};
+
 #define REDIS_TEXT_MAX 256
 
 struct redis {
@@ -88,6 +103,8 @@ struct redis {
     struct mono up_since;
     struct buf out;
     char sha[SCRIPTS_COUNT][SCRIPTS_SHA_LEN + 1];
+    struct redis_reload reloads[SCRIPTS_COUNT];
+    struct redis_beat beat;
     char server[64];
     char last_error[REDIS_TEXT_MAX];
     size_t last_error_len;
@@ -139,6 +156,19 @@ void redis_watch_down(struct redis *redis);
 // Judges the policy and logs what changed; empty: unknown.
 void redis_watch_policy(struct redis *redis, struct span policy);
 
+// --- redis_script.c
+// EVALSHA up to and with its number of keys; keys and `argument_count` arguments follow.
+void redis_script_open(struct redis *redis, enum scripts_id id, uint32_t argument_count);
+// The same with the two keys of a partition.
+void redis_script_open_partition(struct redis *redis, enum scripts_id id, uint32_t partition,
+                                 uint32_t argument_count);
+// `command` was answered by something else than NOSCRIPT.
+void redis_script_known(struct redis *redis, const struct redis_link_command *command);
+// NOSCRIPT was answered to `command`.  True: it has been sent again.  Else its caller is to be told:
+// *ret_again: at once, the script is there; false: later.
+bool redis_script_forgotten(struct redis *redis, const struct redis_link_command *command,
+                            bool *ret_again);
+
 // --- redis_calls.c
 void redis_calls_meta(struct stream *stream, uint32_t partition);
 void redis_calls_create(struct stream *stream, uint32_t partition,
@@ -148,6 +178,8 @@ void redis_calls_probe(struct stream *stream, uint32_t partition, struct stream_
 void redis_calls_put(struct stream *stream, const struct stream_batch *batch);
 void redis_calls_beat(struct stream *stream, struct span name, struct span payload,
                       int64_t lease_ms);
+// The heartbeat as it was last given.
+void redis_calls_beat_again(struct redis *redis);
 void redis_calls_forget(struct stream *stream, struct span name);
 void redis_calls_reply(struct redis *redis, const struct redis_link_command *command,
                        const struct resp_reply *reply);

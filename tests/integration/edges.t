@@ -52,7 +52,7 @@ subtest 'a server that may evict is refused loudly' => sub {
     $redis->call('CONFIG', 'SET', 'maxmemory-policy', 'noeviction');
     ok(eventually(20, sub { $node->digest->{pending} eq '0' }), 'once the server does not evict it is published');
     cmp_ok($redis->entries_added, '>', 0, 'and stands in the log');
-    is(lines($node) =~ /\[\+\]eviction-policy ok/, 1, 'readyz says so');
+    ok(eventually(2, sub { lines($node) =~ /\[\+\]eviction-policy ok/ }), 'readyz says so');
     ok(eventually(2, sub { $node->metric('meshpulse_redis_publishing_refused') eq '0' }), 'so does the metric');
     like(read_file($node->{log}), qr/ info stream .*what="the server does not evict keys any more"/, 'and the log');
     is($node->metric('meshpulse_redis_reconnects_total'), 0, 'without a new connection');
@@ -63,6 +63,26 @@ subtest 'a server that may evict is refused loudly' => sub {
     my $entries = $redis->entries_added;
     $node->put('pay', 'p2');
     is($redis->entries_added, $entries, 'nothing is published from then on');
+    is($node->stop, 0, 'ends');
+    $redis->kill_hard;
+};
+
+subtest 'scripts are forgotten in the middle of a load' => sub {
+    my $redis = Mesh::Redis->new('scripts');
+    my $node = Mesh::Node->new(id => 'f', url => $redis->url, set => \@quick);
+    $node->start;
+    ok($node->ready(15), 'ready');
+    my $services = 24; # of all partitions
+    for my $round (1 .. 4) {
+        $node->put("load$_", 'i', { weight => $round }) for 1 .. $services;
+        $redis->call('SCRIPT', 'FLUSH');
+        $node->put("load$_", 'j', { weight => $round }) for 1 .. $services;
+    }
+    my $patience = 1; # a call that is tried later waits for at least so many seconds
+    ok(eventually($patience, sub { $node->digest->{pending} eq '0' }), 'all is published within a second');
+    my @wrong = grep { $node->get("load$_", 'j')->{json}{weight} != 4 || !$node->get("load$_", 'j')->{json}{acked} } 1 .. $services;
+    is(scalar @wrong, 0, 'and nothing is lost or out of order') or diag "@wrong";
+    is($node->metric('meshpulse_redis_reconnects_total'), 0, 'on the same connection');
     is($node->stop, 0, 'ends');
     $redis->kill_hard;
 };

@@ -176,6 +176,25 @@ TEST(a_refusal_of_the_server_is_tried_later)
     rig_free(rig);
 }
 
+TEST(what_the_server_only_missed_the_script_for_is_sent_again_at_once)
+{
+    struct rig *rig = rig_new();
+    char first[RECORD_LEN_MAX];
+    rig_live(rig);
+    rig_put_instance(rig, "i1", 7, true);
+    size_t len = rig->put[0].value_len;
+    memcpy(first, rig->put[0].value, len);
+    rig_put_instance(rig, "i1", 8, false); // composed while the first is in the air: goes after it
+    rig_clear(rig);
+    rig_status(rig, STREAM_AGAIN);
+    CHECK(rig_told(rig, "put i1@0=1"));
+    CHECK_EQ(rig->put[0].value_len, len);
+    CHECK_MEM(rig->put[0].value, first, len);
+    rig_accept(rig);
+    CHECK(rig_told(rig, "done 7 accepted\nput i1@1=2"));
+    rig_free(rig);
+}
+
 TEST(another_epoch_reads_afresh_and_keeps_the_patch)
 {
     struct rig *rig = rig_new();
@@ -278,7 +297,9 @@ SUITE("core/writer", T(a_write_is_shown_at_once_and_sent),
       T(a_conflict_is_merged_and_composed_again),
       T(a_lost_reply_is_asked_again_with_the_same_bytes),
       T(a_refused_resend_waits_for_the_reader_and_is_accepted_when_it_was_seen),
-      T(a_refusal_of_the_server_is_tried_later), T(another_epoch_reads_afresh_and_keeps_the_patch),
+      T(a_refusal_of_the_server_is_tried_later),
+      T(what_the_server_only_missed_the_script_for_is_sent_again_at_once),
+      T(another_epoch_reads_afresh_and_keeps_the_patch),
       T(a_conditional_write_touches_no_map_before_the_stream_decides),
       T(a_stale_condition_is_refused_without_a_call),
       T(a_conditional_write_without_a_connection_is_unavailable),
