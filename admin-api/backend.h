@@ -16,7 +16,7 @@ enum backend_outcome {
     BACKEND_SAME,       // it changed nothing: nothing is published
     BACKEND_NOT_FOUND,  // MERGE or DELETE of something absent
     BACKEND_STALE,      // a precondition failed: 412
-    BACKEND_CONFLICT,   // 409: e.g. an observer name that is a node id
+    BACKEND_CONFLICT,   // 409: a newer version wrote the record, which this one cannot read
     BACKEND_OVER_QUOTA, // 429
     BACKEND_QUEUE_FULL, // 503 queue_full: refused before anything was done
     BACKEND_NOT_READY,  // 503 not_ready
@@ -95,7 +95,7 @@ struct backend_reject {
     int64_t at_ms; // wall
     uint32_t partition;
     char position[44];
-    char reason[32]; // truncated oversized wire_version garbage hash wrong_type
+    char reason[32]; // truncated oversized wire_version garbage hash memory
     char key[128];   // escaped, cut
     char head[64];   // the first bytes in hex
 };

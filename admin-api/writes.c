@@ -173,7 +173,8 @@ static void answer_refused(struct write_job *job, struct response *response)
     } rows[] = {
         [BACKEND_NOT_FOUND] = {PROBLEM_NOT_FOUND, "there is no such record"},
         [BACKEND_STALE] = {PROBLEM_STALE_VERSION, "the condition does not hold"},
-        [BACKEND_CONFLICT] = {PROBLEM_CONFLICT, "another writer owns this record"},
+        [BACKEND_CONFLICT] = {PROBLEM_CONFLICT,
+                              "a newer version of meshpulse wrote this record: change it there"},
         [BACKEND_OVER_QUOTA] = {PROBLEM_OVER_QUOTA, "the tenant has as many records as it may"},
         [BACKEND_QUEUE_FULL] = {PROBLEM_QUEUE_FULL, "nothing was done; try again"},
         [BACKEND_NOT_READY] = {PROBLEM_NOT_READY, "this node has not replayed the stream yet"},

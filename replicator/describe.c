@@ -306,6 +306,17 @@ static void refused(struct describe *describe, const struct core_log *log, struc
     }
 }
 
+static void opaque(struct describe *describe, const struct core_log *log, struct core_time now)
+{
+    struct line line = {.count = 0};
+    if (may_say(describe, now.mono, &line)) {
+        add_key(&line, log->key);
+        add(&line, log_text("why", "a newer version of meshpulse wrote what stands there, and this "
+                                   "one must not overwrite what it cannot read"));
+        write_line(&line, LOG_WARN, "not-overwritten");
+    }
+}
+
 // --- nodes
 
 static void node(struct describe *describe, const struct core_log *log, struct core_time now)
@@ -379,6 +390,7 @@ static const describe_fn rows[] = {
     [CORE_LOG_LEASE] = lease,
     [CORE_LOG_STREAM] = stream_said,
     [CORE_LOG_REFUSED] = refused,
+    [CORE_LOG_OPAQUE] = opaque,
 };
 
 void describe_decision(struct describe *describe, const struct core_log *log, struct core_time now)

@@ -55,6 +55,15 @@ void core_done(struct core *core, uint64_t op, enum core_outcome outcome)
     core_emit(core, &action);
 }
 
+void core_misconfigured(struct core *core, const char *why)
+{
+    if (!core->misconfigured) {
+        core->misconfigured = true;
+        const struct core_log log = {.what = CORE_LOG_MISCONFIGURED, .text = span_str(why)};
+        core_say(core, &log);
+    }
+}
+
 bool bytes_set(struct core *core, struct bytes *bytes, struct span content)
 {
     char *ptr = arena_take(&core->arena, content.len == 0 ? 1 : content.len);

@@ -98,7 +98,7 @@ enum core_outcome {
     CORE_SAME,     // changes nothing
     CORE_NOT_FOUND,
     CORE_STALE,    // the precondition failed
-    CORE_CONFLICT, // the server holds something that this version cannot change
+    CORE_CONFLICT, // a newer wire version stands there, which this program must not overwrite
     CORE_REFUSED,  // the arena is full
     CORE_NOT_READY,
     CORE_FENCED,
@@ -126,7 +126,8 @@ enum core_log_what {
     CORE_LOG_POLICY,        // key, text = the node whose policy was replaced
     CORE_LOG_LEASE,         // key: a lease ran out
     CORE_LOG_STREAM,        // text: the backend's words (down, retry, mistyped, config)
-    CORE_LOG_REFUSED        // key: the arena is full
+    CORE_LOG_REFUSED,       // key: the arena is full
+    CORE_LOG_OPAQUE         // key: not written over what a newer version wrote (CORE_CONFLICT)
 };
 
 struct core_log {

@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "localmap/model/merge.h"
+#include "replicator/core/hold.h"
 #include "replicator/core/outbox.h"
 #include "replicator/core/shadow.h"
 #include "replicator/core/writer.h"
@@ -104,6 +105,10 @@ static bool enter_slot(struct core *core, struct session *session, struct slot *
                           .claim = &slot->claim,
                           .slot = slot};
     size_t len = 0;
+    if (slot->waiting.ptr != NULL && hold_is_opaque(core, slot->partition, draft.key)) {
+        hold_tell_opaque(core, draft.key);
+        outbox_drop(core, slot, CORE_CONFLICT);
+    }
     if (outbox_offer(slot, &applied) == PATCH_CHANGED) {
         len = write_record(core, &draft, session->floor, &applied.out);
         outbox_launch(core, slot);
@@ -159,7 +164,7 @@ static bool cond_record(struct core *core, const struct cond *cond, bool there,
            cond->kind == COND_JOIN;
 }
 
-enum entered { ENTERED, ENTERED_LATER, ENTERED_STALE, ENTERED_SAME };
+enum entered { ENTERED, ENTERED_LATER, ENTERED_STALE, ENTERED_SAME, ENTERED_OPAQUE };
 
 static enum entered enter_cond(struct core *core, struct session *session, uint32_t partition,
                                struct cond *cond)
@@ -169,8 +174,12 @@ static enum entered enter_cond(struct core *core, struct session *session, uint3
     if (outbox_get(core, key) != NULL) {
         return ENTERED_LATER; // a pending write of ours comes first
     }
+    if (hold_is_opaque(core, partition, key)) {
+        hold_tell_opaque(core, key);
+        return ENTERED_OPAQUE;
+    }
     bool held = map_get(core->map, key, copy);
-    bool there = held && (copy->facts.flags & (MAP_TOMBSTONE | MAP_OPAQUE)) == 0;
+    bool there = held && (copy->facts.flags & MAP_TOMBSTONE) == 0;
     if (!is_met(cond, there, &copy->facts)) {
         return ENTERED_STALE;
     }
@@ -184,8 +193,12 @@ static enum entered enter_cond(struct core *core, struct session *session, uint3
                           .held = held ? copy->facts.version : (struct version){0, 0},
                           .claim = &cond->claim,
                           .cond = cond};
-    if (held && version_cmp(draft.expected, copy->facts.version) != 0) {
+    int order = held ? version_cmp(draft.expected, copy->facts.version) : 0;
+    if (order < 0) {
         return ENTERED_LATER; // the reader is not where the map is: wait for the echo
+    }
+    if (order > 0 && cond->precondition == CORE_IF_MATCH) {
+        return ENTERED_STALE; // something that is no record of ours stands there by now
     }
     if (cond->kind == COND_JOIN) {
         applied.out.node.incarnation =
@@ -212,6 +225,8 @@ static bool is_taken(const struct flight *flight, struct span key)
 
 static void enter_conds(struct core *core, struct session *session, uint32_t partition)
 {
+    static const enum core_outcome outcomes[] = {
+        [ENTERED_STALE] = CORE_STALE, [ENTERED_SAME] = CORE_SAME, [ENTERED_OPAQUE] = CORE_CONFLICT};
     struct cond *next = NULL;
     for (struct cond *cond = session->conds; cond != NULL; cond = next) {
         next = cond->next;
@@ -223,8 +238,8 @@ static void enter_conds(struct core *core, struct session *session, uint32_t par
             return;
         }
         enum entered entered = enter_cond(core, session, partition, cond);
-        if (entered == ENTERED_STALE || entered == ENTERED_SAME) {
-            writer_answer(core, session, cond, entered == ENTERED_STALE ? CORE_STALE : CORE_SAME);
+        if (entered != ENTERED && entered != ENTERED_LATER) {
+            writer_answer(core, session, cond, outcomes[entered]);
         }
     }
 }

@@ -96,12 +96,12 @@ static enum hold_result merge_into_map(struct core *core, const struct offer *of
     struct slot *slot = outbox_get(core, offer->key);
     bool newer = is_newer(offer);
     if (slot != NULL && newer && !outbox_rebase(core, slot, &offer->value, offer->flags)) {
-        return HOLD_OPAQUE;
+        return HOLD_REJECTED;
     }
     enum put_result result = PUT_STALE;
     if (map_put(core->map, offer->key, &offer->value, offer->flags, offer->mark, &result) !=
         ERR_OK) {
-        return HOLD_OPAQUE;
+        return HOLD_REJECTED;
     }
     if (result == PUT_SAME) {
         return HOLD_SAME;
@@ -116,16 +116,50 @@ static enum hold_result merge_into_map(struct core *core, const struct offer *of
     return HOLD_TAKEN;
 }
 
+static bool is_local(const struct offer *offer)
+{
+    return offer->held && (offer->facts.flags & MAP_LOCAL) != 0;
+}
+
+// Is there something that can be read, which a record that cannot be read must not displace?
+static bool holds_readable(const struct core *core, const struct offer *offer)
+{
+    const struct slot *slot = outbox_get(core, offer->key);
+    uint32_t flags = slot != NULL ? slot->base_flags : offer->facts.flags;
+    return offer->held && (flags & MAP_OPAQUE) == 0 && !version_is_none(offer->facts.version);
+}
+
 static enum hold_result merge(struct core *core, const struct offer *offer)
 {
     tell_equivocation(core, offer);
-    bool decodable_held = offer->held && (offer->facts.flags & MAP_OPAQUE) == 0 &&
-                          !version_is_none(offer->facts.version);
-    if ((offer->held && (offer->facts.flags & MAP_LOCAL) != 0) ||
-        ((offer->flags & MAP_OPAQUE) != 0 && decodable_held)) {
+    if (is_local(offer)) {
+        return HOLD_REJECTED; // ours alone, whatever the stream says
+    }
+    if ((offer->flags & MAP_OPAQUE) != 0 && is_newer(offer) && holds_readable(core, offer)) {
         return HOLD_OPAQUE;
     }
     return merge_into_map(core, offer);
+}
+
+bool hold_is_opaque(struct core *core, uint32_t partition, struct span key)
+{
+    struct map_facts facts = {.flags = 0};
+    bool held = map_peek(core->map, key, &facts);
+    if ((facts.flags & MAP_LOCAL) != 0) {
+        return false;
+    }
+    const struct slot *slot = outbox_get(core, key);
+    if (((slot != NULL ? slot->base_flags : facts.flags) & MAP_OPAQUE) != 0) {
+        return true;
+    }
+    const struct shadow_fact server = shadow_get(core, partition, key, held ? &facts : NULL);
+    return server.opaque && version_cmp(server.version, facts.version) > 0;
+}
+
+void hold_tell_opaque(struct core *core, struct span key)
+{
+    const struct core_log log = {.what = CORE_LOG_OPAQUE, .key = key};
+    core_say(core, &log);
 }
 
 // The server forgot the key.  What is held above its floor it should not have forgotten: it had gone back.
@@ -155,6 +189,19 @@ static enum hold_result purge(struct core *core, uint32_t partition, struct span
     return HOLD_TAKEN;
 }
 
+// Why a pair's value cannot be merged; NULL when it can.
+static const char *examine_pair(const struct stream_pair *pair, struct offer *offer)
+{
+    struct codec_value checked;
+    if (pair->oversized || pair->value.len > RECORD_LEN_MAX) {
+        return "oversized";
+    }
+    if (codec_value_parse(pair->value, &checked) != ERR_OK) {
+        return "garbage";
+    }
+    return examine(pair->key, &offer->value, &offer->flags);
+}
+
 enum hold_result hold_pair(struct core *core, const struct hold_place *place,
                            const struct stream_pair *pair)
 {
@@ -180,29 +227,24 @@ enum hold_result hold_pair(struct core *core, const struct hold_place *place,
             merge_decide(before.version, before.hash, offer.value.version, offer.value.hash))) {
         return HOLD_SAME;
     }
-    const char *why = "oversized";
-    if (!pair->oversized && pair->value.len <= RECORD_LEN_MAX) {
-        struct codec_value checked;
-        why = codec_value_parse(pair->value, &checked) == ERR_OK
-                  ? examine(pair->key, &offer.value, &offer.flags)
-                  : "garbage";
+    const char *why = examine_pair(pair, &offer);
+    enum hold_result result = why == NULL ? merge(core, &offer) : HOLD_REJECTED;
+    if (result == HOLD_OPAQUE || (offer.flags & MAP_OPAQUE) != 0) {
+        why = "wire_version";
+    } else if (why == NULL && result == HOLD_REJECTED && !is_local(&offer)) {
+        why = "memory";
     }
-    enum hold_result result = HOLD_OPAQUE;
     if (why != NULL) {
         hold_reject(core, place, why, pair);
-    } else {
-        result = merge(core, &offer);
-        if (result == HOLD_OPAQUE || (offer.flags & MAP_OPAQUE) != 0) {
-            hold_reject(core, place, "wire_version", pair);
-        }
     }
-    const struct shadow_change change = {.partition = partition,
-                                         .key = pair->key,
-                                         .before = before,
-                                         .now = {true, offer.value.version, offer.value.hash},
-                                         .as_map = result == HOLD_TAKEN || result == HOLD_SAME};
+    const struct shadow_change change = {
+        .partition = partition,
+        .key = pair->key,
+        .before = before,
+        .now = {true, (offer.flags & MAP_OPAQUE) != 0, offer.value.version, offer.value.hash},
+        .as_map = result == HOLD_TAKEN || result == HOLD_SAME};
     shadow_move(core, &change);
-    return why != NULL ? HOLD_OPAQUE : result;
+    return result;
 }
 
 enum hold_result hold_reply(struct core *core, uint32_t partition, struct span key,
@@ -215,10 +257,11 @@ enum hold_result hold_reply(struct core *core, uint32_t partition, struct span k
     }
     offer.held = map_peek(core->map, key, &offer.facts);
     if (!is_newer(&offer)) {
-        bool same = offer.held && version_cmp(offer.facts.version, offer.value.version) == 0 &&
+        bool same = version_cmp(offer.facts.version, offer.value.version) == 0 &&
                     offer.facts.hash == offer.value.hash;
         return same ? HOLD_SAME : HOLD_OLDER;
     }
     shadow_detach(core, partition, key, offer.held ? &offer.facts : NULL);
-    return merge(core, &offer);
+    enum hold_result result = merge(core, &offer);
+    return (offer.flags & MAP_OPAQUE) != 0 ? HOLD_OPAQUE : result;
 }

@@ -11,8 +11,8 @@ enum hold_result {
     HOLD_TAKEN,   // newer: the map holds it now
     HOLD_SAME,    // the map held exactly this
     HOLD_OLDER,   // the map holds a newer one than came, or than was purged: the server is behind
-    HOLD_OPAQUE,  // kept by version and hash only
-    HOLD_REJECTED // no value at all
+    HOLD_OPAQUE,  // newer, of a wire version that cannot be read here: must not be overwritten
+    HOLD_REJECTED // no record of ours, or no memory for it: known by version and hash at most
 };
 
 struct hold_place {
@@ -29,6 +29,12 @@ enum hold_result hold_pair(struct core *core, const struct hold_place *place,
 // ahead of the cursor, the shadow does not move.
 enum hold_result hold_reply(struct core *core, uint32_t partition, struct span key,
                             struct span value);
+
+// Does a record that cannot be read here stand at `key`, in the map or at the server, and is it the one that
+// counts?  Nothing may be written over it: what it says would be lost.
+bool hold_is_opaque(struct core *core, uint32_t partition, struct span key);
+// Tells that a write of `key` was refused for that.
+void hold_tell_opaque(struct core *core, struct span key);
 
 // Tells a rejection.
 void hold_reject(struct core *core, const struct hold_place *place, const char *reason,

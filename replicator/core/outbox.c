@@ -301,7 +301,7 @@ static void release(struct core *core, struct slot *slot)
     keymap_remove(&core->outbox, slot);
 }
 
-void outbox_close(struct core *core, struct slot *slot, enum core_outcome outcome)
+void outbox_drop(struct core *core, struct slot *slot, enum core_outcome outcome)
 {
     ASSERT(!slot->claim.in_flight && !slot->claim.doubt);
     uint32_t before = patch_count(slot);
@@ -315,6 +315,11 @@ void outbox_close(struct core *core, struct slot *slot, enum core_outcome outcom
     if (before > 0 && outbox_show(core, slot) == PUT_CHANGED) {
         derive_touch(core, keyed_span(&slot->keyed));
     }
+}
+
+void outbox_close(struct core *core, struct slot *slot, enum core_outcome outcome)
+{
+    outbox_drop(core, slot, outcome);
     release(core, slot);
 }
 

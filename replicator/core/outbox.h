@@ -49,6 +49,8 @@ enum patch_result outbox_offer(const struct slot *slot, struct outbox_applied *r
 // Does what waits want to change a record that is not there any more?  (A delete has its wish.)
 bool outbox_is_orphan(const struct slot *slot);
 
+// Drops all patches and answers who waits for them with `outcome`; shows the bare base.
+void outbox_drop(struct core *core, struct slot *slot, enum core_outcome outcome);
 // Answers who still waits with `outcome` and closes the slot; shows the bare base.
 void outbox_close(struct core *core, struct slot *slot, enum core_outcome outcome);
 // Closes every slot (fenced): callers are told `outcome`.

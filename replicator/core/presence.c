@@ -127,6 +127,9 @@ static void join(struct core *core)
 void presence_join_decided(struct core *core, enum core_outcome outcome, uint64_t incarnation)
 {
     core->joining = false;
+    if (outcome == CORE_CONFLICT) {
+        core_misconfigured(core, "a newer version of meshpulse wrote the record of this node");
+    }
     if (outcome != CORE_ACCEPTED) {
         core->next_join = mono_add_ms(core->now.mono, JOIN_RETRY_MS);
         return;

@@ -144,21 +144,13 @@ void session_resync(struct core *core, uint32_t partition, const char *cause)
 
 // --- the meta fields
 
-static void misconfigured(struct core *core, const char *why)
-{
-    if (!core->misconfigured) {
-        core->misconfigured = true;
-        const struct core_log log = {.what = CORE_LOG_MISCONFIGURED, .text = span_str(why)};
-        core_say(core, &log);
-    }
-}
-
 static bool fits(struct core *core, const struct stream_meta *meta)
 {
     if (meta->wire != STREAM_WIRE) {
-        misconfigured(core, "the stream's wire version is not one that this version can read");
+        core_misconfigured(core, "the stream's wire version is not one that this version can read");
     } else if (meta->partitions != core->options.partitions) {
-        misconfigured(core, "stream.partitions differs from the number this prefix was made with");
+        core_misconfigured(core,
+                           "stream.partitions differs from the number this prefix was made with");
     } else {
         return true;
     }

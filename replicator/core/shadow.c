@@ -11,12 +11,13 @@ struct shadow_fact shadow_get(struct core *core, uint32_t partition, struct span
 {
     const struct side *side = side_get(core, key);
     if (side != NULL) {
-        return (struct shadow_fact){true, side->version, side->hash};
+        return (struct shadow_fact){true, side->opaque, side->version, side->hash};
     }
     if (facts != NULL && facts->mark == core->sessions[partition].generation) {
-        return (struct shadow_fact){true, facts->version, facts->hash};
+        return (struct shadow_fact){true, (facts->flags & MAP_OPAQUE) != 0, facts->version,
+                                    facts->hash};
     }
-    return (struct shadow_fact){false, {0, 0}, 0};
+    return (struct shadow_fact){.held = false};
 }
 
 struct shadow_fact shadow_find(struct core *core, uint32_t partition, struct span key)
@@ -40,6 +41,7 @@ static void side_put(struct core *core, uint32_t partition, struct span key,
         return;
     }
     side->partition = partition;
+    side->opaque = fact->opaque;
     side->version = fact->version;
     side->hash = fact->hash;
 }
@@ -75,7 +77,8 @@ void shadow_detach(struct core *core, uint32_t partition, struct span key,
         side_get(core, key) != NULL) {
         return;
     }
-    const struct shadow_fact fact = {true, facts->version, facts->hash};
+    const struct shadow_fact fact = {true, (facts->flags & MAP_OPAQUE) != 0, facts->version,
+                                     facts->hash};
     side_put(core, partition, key, &fact);
 }
 

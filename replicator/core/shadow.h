@@ -13,6 +13,7 @@
 
 struct shadow_fact {
     bool held;
+    bool opaque; // of a newer wire version
     struct version version;
     uint64_t hash;
 };

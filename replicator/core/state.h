@@ -162,6 +162,7 @@ struct session {
 struct side {
     struct keyed keyed;
     uint32_t partition;
+    bool opaque; // of a newer wire version
     struct version version;
     uint64_t hash;
 };
@@ -293,6 +294,8 @@ uint64_t core_writer(const struct core *core);
 void core_emit(struct core *core, const struct core_action *action);
 void core_say(struct core *core, const struct core_log *log);
 void core_done(struct core *core, uint64_t op, enum core_outcome outcome);
+// This node does not fit to what is on the server: it publishes nothing from now on.  Told once.
+void core_misconfigured(struct core *core, const char *why);
 bool bytes_set(struct core *core, struct bytes *bytes, struct span content); // false: no memory
 void bytes_clear(struct core *core, struct bytes *bytes);
 

@@ -3,6 +3,7 @@
 
 #include "replicator/core/assign.h"
 #include "replicator/core/derive.h"
+#include "replicator/core/hold.h"
 #include "replicator/core/outbox.h"
 #include "replicator/core/timed.h"
 #include "replicator/core/writer.h"
@@ -123,6 +124,11 @@ static void answer_same(struct core *core, const struct core_write *write)
 
 static void write_unconditional(struct core *core, const struct core_write *write)
 {
+    if (hold_is_opaque(core, key_partition(write->key, core->options.partitions), write->key)) {
+        hold_tell_opaque(core, write->key);
+        core_done(core, write->op, CORE_CONFLICT);
+        return;
+    }
     struct record held_record;
     struct record out;
     struct patch patch = *write->patch;

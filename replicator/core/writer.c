@@ -49,7 +49,8 @@ void writer_conditional(struct core *core, const struct core_write *write, enum 
     struct session *session = &core->sessions[partition];
     struct cond *cond = NULL;
     size_t len = patch_write(write->patch, core->patch, sizeof(core->patch));
-    bool possible = session->state == SESSION_LIVE && session->cond_count < CONDS_MAX && len != 0;
+    bool possible = session->state == SESSION_LIVE && !core->misconfigured &&
+                    session->cond_count < CONDS_MAX && len != 0;
     if (possible) {
         cond = arena_take(&core->arena, sizeof(*cond));
     }
@@ -110,11 +111,10 @@ static void slot_conflict(struct core *core, struct slot *slot, const struct spa
     slot->known_set = current != NULL;
     slot->known = (struct version){0, 0};
     if (current != NULL && codec_value_parse(*current, &value) == ERR_OK) {
+        struct span key = keyed_span(&slot->keyed);
         slot->known = value.version;
-        enum hold_result held =
-            hold_reply(core, slot->partition, keyed_span(&slot->keyed), *current);
-        if (held == HOLD_OPAQUE || held == HOLD_REJECTED || (slot->base_flags & MAP_OPAQUE) != 0) {
-            // A newer wire version stands there: this program must not overwrite what it cannot read.
+        if (hold_reply(core, slot->partition, key, *current) == HOLD_OPAQUE) {
+            hold_tell_opaque(core, key);
             outbox_close(core, slot, CORE_CONFLICT);
             return;
         }
@@ -192,10 +192,12 @@ static void decide_cond(struct core *core, struct cond *cond, struct span value,
         cond->claim.doubt = true;
         cond->claim.doubt_at = d->sequence;
     } else {
-        if (d->row->current.len != 0) {
-            (void)hold_reply(core, partition, bytes_span(&cond->key), d->row->current);
+        struct span key = bytes_span(&cond->key);
+        bool opaque = hold_reply(core, partition, key, d->row->current) == HOLD_OPAQUE;
+        if (opaque) {
+            hold_tell_opaque(core, key);
         }
-        writer_answer(core, session, cond, CORE_STALE);
+        writer_answer(core, session, cond, opaque ? CORE_CONFLICT : CORE_STALE);
     }
 }
 

@@ -63,7 +63,7 @@ TEST(a_move_there_and_back_leaves_the_digest_as_it_was)
     struct rig *rig = rig_with_i1();
     const struct stream_digest before = rig->core->sessions[0].shadow;
     struct key_bytes key = keys_instance("i9");
-    const struct shadow_fact fact = {true, {3, 1}, CODEC_HASH_MASK};
+    const struct shadow_fact fact = {true, false, {3, 1}, CODEC_HASH_MASK};
     struct shadow_change change = {.key = key_span(&key), .before = nothing, .now = fact};
     shadow_move(rig->core, &change);
     CHECK_UEQ(rig->core->sessions[0].shadow.count, before.count + 1);
