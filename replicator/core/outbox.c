@@ -79,9 +79,26 @@ static bool store_patch(struct core *core, struct bytes *bytes, const struct pat
     return len != 0 && bytes_set(core, bytes, span_of(core->patch, len));
 }
 
+static void release(struct core *core, struct slot *slot)
+{
+    bytes_clear(core, &slot->base);
+    bytes_clear(core, &slot->sent);
+    bytes_clear(core, &slot->waiting);
+    bytes_clear(core, &slot->granted);
+    unlink_slot(&core->sessions[slot->partition], slot);
+    keymap_remove(&core->outbox, slot);
+}
+
+static void count_patch(struct core *core, struct slot *slot)
+{
+    if (patch_count(slot) == 0) {
+        core->pending_slots++;
+    }
+    slot->waiting_count++;
+}
+
 bool outbox_add(struct core *core, struct slot *slot, const struct patch *patch)
 {
-    bool was_empty = patch_count(slot) == 0;
     if (slot->waiting.ptr == NULL) {
         if (!store_patch(core, &slot->waiting, patch)) {
             return false;
@@ -96,11 +113,41 @@ bool outbox_add(struct core *core, struct slot *slot, const struct patch *patch)
             return false;
         }
     }
-    slot->waiting_count++;
-    if (was_empty) {
-        core->pending_slots++;
-    }
+    count_patch(core, slot);
     return true;
+}
+
+static bool is_idle(const struct slot *slot)
+{
+    return patch_count(slot) == 0 && !slot->repair && !slot->claim.in_flight && !slot->claim.doubt;
+}
+
+bool outbox_grant(struct core *core, struct slot *slot, const struct patch *gone)
+{
+    ASSERT(gone->op == PATCH_DELETE); // which replaces whatever waits, so nothing need be composed
+    if (store_patch(core, &slot->granted, gone)) {
+        return true;
+    }
+    if (is_idle(slot)) {
+        release(core, slot);
+    }
+    return false;
+}
+
+void outbox_settle(struct core *core, struct slot *slot, bool add)
+{
+    ASSERT(slot->granted.ptr != NULL);
+    if (add) {
+        bytes_clear(core, &slot->waiting);
+        slot->waiting = slot->granted;
+        slot->granted = (struct bytes){NULL, 0};
+        count_patch(core, slot);
+        return;
+    }
+    bytes_clear(core, &slot->granted);
+    if (is_idle(slot)) {
+        release(core, slot);
+    }
 }
 
 bool outbox_wait(struct core *core, struct slot *slot, uint64_t op)
@@ -290,15 +337,6 @@ bool outbox_is_orphan(const struct slot *slot)
     struct outbox_applied applied;
     return outbox_offer(slot, &applied) == PATCH_SAME && slot->waiting.ptr != NULL &&
            applied.waiting.op == PATCH_MERGE && !applied.base_present;
-}
-
-static void release(struct core *core, struct slot *slot)
-{
-    bytes_clear(core, &slot->base);
-    bytes_clear(core, &slot->sent);
-    bytes_clear(core, &slot->waiting);
-    unlink_slot(&core->sessions[slot->partition], slot);
-    keymap_remove(&core->outbox, slot);
 }
 
 void outbox_drop(struct core *core, struct slot *slot, enum core_outcome outcome)

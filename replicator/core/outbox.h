@@ -19,6 +19,11 @@ struct slot *outbox_open(struct core *core, struct span key, uint32_t partition)
 // Composes `patch` into the slot.  false: no memory or too large; nothing has changed.
 bool outbox_add(struct core *core, struct slot *slot, const struct patch *patch);
 
+// In two steps, for patches that must be added all or none: outbox_grant takes the memory for a delete and
+// changes nothing (false: no memory); outbox_settle puts it in place of what waits, or gives it back.
+bool outbox_grant(struct core *core, struct slot *slot, const struct patch *gone);
+void outbox_settle(struct core *core, struct slot *slot, bool add);
+
 // `op` is answered when what waits in the slot is decided.  false: no memory.
 bool outbox_wait(struct core *core, struct slot *slot, uint64_t op);
 

@@ -59,6 +59,7 @@ struct slot {
     struct bytes base;    // body
     struct bytes sent;    // patch in the air
     struct bytes waiting; // patch composed since
+    struct bytes granted; // a delete whose whole family is not granted yet (write.c)
     uint32_t sent_count, waiting_count;
     struct waiter *sent_waiters, *waiters;
     struct claim claim;

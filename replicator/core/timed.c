@@ -219,7 +219,8 @@ static void run_ends(struct core *core)
         memcpy(key.ptr, timed->keyed.key, timed->keyed.key_len);
         if (timed->kind == TIMED_TTL) {
             const struct patch gone = {.op = PATCH_DELETE, .record = {.kind = KEY_OBSERVATION}};
-            write_internal(core, key_span(&key), &gone); // closes `timed`
+            timed->due = mono_add_ms(core->now.mono, RUN_EVERY_MS); // when it is refused
+            write_internal(core, key_span(&key), &gone);            // else it closes `timed`
         } else {
             const struct patch gone = {.op = PATCH_DELETE, .record = {.kind = KEY_OVERRIDE}};
             // Asked again if it does not come through: a conflict means that it was changed meanwhile.

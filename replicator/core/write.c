@@ -62,55 +62,144 @@ static enum core_outcome write_local(struct core *core, struct span key,
     return CORE_ACCEPTED;
 }
 
+// It stands in `slot` and is shown; who waits for the stream is answered later.
+static void answer_pending(struct core *core, const struct core_write *write, struct slot *slot)
+{
+    if (!write->ack_stream || write->op == 0 || !outbox_wait(core, slot, write->op)) {
+        core_done(core, write->op, CORE_APPLIED);
+    }
+}
+
 // Into the outbox and shown.  The caller has seen that it changes what is shown.
-static void write_pending(struct core *core, const struct core_write *write,
+static bool write_pending(struct core *core, const struct core_write *write,
                           const struct patch *patch)
 {
     uint32_t partition = key_partition(write->key, core->options.partitions);
     struct slot *slot = outbox_open(core, write->key, partition);
     if (slot == NULL || !outbox_add(core, slot, patch)) {
         refuse(core, write->key, write->op);
-        return;
+        return false;
     }
     (void)outbox_show(core, slot);
     derive_touch(core, write->key);
-    if (!write->ack_stream || write->op == 0) {
-        core_done(core, write->op, CORE_APPLIED);
-    } else if (!outbox_wait(core, slot, write->op)) {
-        core_done(core, write->op, CORE_APPLIED);
+    answer_pending(core, write, slot);
+    return true;
+}
+
+// --- an instance or a service goes with everything that belongs to it, or nothing does
+
+// The deletes of one family on their way.
+struct family {
+    struct span key; // of the registration or the policy
+    bool whole_service;
+    bool local;
+    uint32_t partition;
+    uint32_t count; // records that go
+};
+
+static bool is_shown(struct core *core, struct span key)
+{
+    struct map_facts facts;
+    return map_peek(core->map, key, &facts) && (facts.flags & MAP_TOMBSTONE) == 0;
+}
+
+// Takes what the delete of one record needs.  CORE_APPLIED, also when it is gone already.
+static enum core_outcome grant(struct core *core, struct family *family, struct span key)
+{
+    struct key parsed;
+    if (!is_shown(core, key) || key_parse(key, &parsed) != ERR_OK) {
+        return CORE_APPLIED;
+    }
+    if (hold_is_opaque(core, family->partition, key)) {
+        hold_tell_opaque(core, key);
+        return CORE_CONFLICT;
+    }
+    struct patch gone = {.op = PATCH_DELETE, .record = {.kind = parsed.kind, .tombstone = true}};
+    family->count++;
+    if (family->local) {
+        return write_local(core, key, &gone.record) == CORE_ACCEPTED ? CORE_APPLIED : CORE_REFUSED;
+    }
+    struct slot *slot = outbox_open(core, key, family->partition);
+    return slot != NULL && outbox_grant(core, slot, &gone) ? CORE_APPLIED : CORE_REFUSED;
+}
+
+// All members, then the record itself, until one cannot be had.
+static enum core_outcome grant_all(struct core *core, struct family *family)
+{
+    enum core_outcome outcome = CORE_APPLIED;
+    struct span service = key_service_prefix(family->key);
+    struct key_bytes after = {.len = (uint16_t)family->key.len};
+    memcpy(after.ptr, family->key.ptr, family->key.len);
+    struct key_bytes member;
+    while (outcome == CORE_APPLIED &&
+           map_service_keys(core->map, service, key_span(&after), &member, 1) == 1) {
+        after = member;
+        struct span key = key_span(&member);
+        if (!family->whole_service && !span_eq(key_instance_prefix(key), family->key)) {
+            break;
+        }
+        outcome = grant(core, family, key);
+    }
+    return outcome == CORE_APPLIED ? grant(core, family, family->key) : outcome;
+}
+
+// Adds what was granted, or gives it back.  Returns the last slot to which a delete was added.
+static struct slot *settle(struct core *core, const struct family *family, bool add)
+{
+    struct slot *last = NULL;
+    struct slot *next = NULL;
+    for (struct slot *slot = core->sessions[family->partition].first; slot != NULL; slot = next) {
+        next = slot->next;
+        if (slot->granted.ptr == NULL) {
+            continue;
+        }
+        outbox_settle(core, slot, add);
+        if (add) {
+            const struct patch gone = {.op = PATCH_DELETE};
+            timed_renewed(core, keyed_span(&slot->keyed), &gone);
+            (void)outbox_show(core, slot);
+            derive_touch(core, keyed_span(&slot->keyed));
+            last = slot;
+        }
+    }
+    return last;
+}
+
+// false: refused for want of memory, and nothing has changed.
+static bool delete_family(struct core *core, const struct core_write *write)
+{
+    struct family family = {.key = write->key,
+                            .whole_service = write->patch->record.kind == KEY_POLICY,
+                            .local = derive_is_local(core, write->key),
+                            .partition = key_partition(write->key, core->options.partitions)};
+    enum core_outcome outcome = grant_all(core, &family);
+    struct slot *last = settle(core, &family, outcome == CORE_APPLIED);
+    if (outcome == CORE_REFUSED) {
+        refuse(core, write->key, write->op);
+        return false;
+    }
+    if (last != NULL) {
+        answer_pending(core, write, last);
+    } else if (outcome == CORE_APPLIED) {
+        core_done(core, write->op, family.count > 0 ? CORE_ACCEPTED : CORE_SAME); // local, or empty
+    } else {
+        core_done(core, write->op, outcome);
+    }
+    return true;
+}
+
+void write_members_gone(struct core *core, struct span key)
+{
+    struct key parsed;
+    if (key_parse(key, &parsed) == ERR_OK &&
+        (parsed.kind == KEY_REGISTRATION || parsed.kind == KEY_POLICY)) {
+        const struct patch gone = {.op = PATCH_DELETE, .record = {.kind = parsed.kind}};
+        const struct core_write write = {.key = key, .patch = &gone};
+        (void)delete_family(core, &write);
     }
 }
 
-// An instance or a service goes with everything that belongs to it.
-static void delete_family(struct core *core, struct span key)
-{
-    struct key parsed;
-    if (key_parse(key, &parsed) != ERR_OK ||
-        (parsed.kind != KEY_REGISTRATION && parsed.kind != KEY_POLICY)) {
-        return;
-    }
-    bool whole_service = parsed.kind == KEY_POLICY;
-    struct key_bytes after;
-    after.len = (uint16_t)key.len;
-    memcpy(after.ptr, key.ptr, key.len);
-    struct key_bytes service_bytes;
-    key_policy(parsed.tenant, parsed.service, &service_bytes);
-    struct key_bytes member;
-    while (map_service_keys(core->map, key_span(&service_bytes), key_span(&after), &member, 1) ==
-           1) {
-        after = member;
-        struct span member_span = key_span(&member);
-        if (!whole_service && !span_eq(key_instance_prefix(member_span), key)) {
-            break;
-        }
-        struct key member_key;
-        if (key_parse(member_span, &member_key) != ERR_OK) {
-            continue;
-        }
-        const struct patch gone = {.op = PATCH_DELETE, .record = {.kind = member_key.kind}};
-        write_internal(core, member_span, &gone);
-    }
-}
+// --- one record
 
 // Equal to what is shown.  Who asks for the stream's word waits for the patches that make it so.
 static void answer_same(struct core *core, const struct core_write *write)
@@ -122,45 +211,63 @@ static void answer_same(struct core *core, const struct core_write *write)
     }
 }
 
-static void write_unconditional(struct core *core, const struct core_write *write)
+// false: refused for want of memory.
+static bool decide_unconditional(struct core *core, const struct core_write *write)
 {
-    if (hold_is_opaque(core, key_partition(write->key, core->options.partitions), write->key)) {
-        hold_tell_opaque(core, write->key);
-        core_done(core, write->op, CORE_CONFLICT);
-        return;
-    }
     struct record held_record;
     struct record out;
     struct patch patch = *write->patch;
-    timed_renewed(core, write->key, &patch); // it may write, which uses the scratch of view
+    if (hold_is_opaque(core, key_partition(write->key, core->options.partitions), write->key)) {
+        hold_tell_opaque(core, write->key);
+        core_done(core, write->op, CORE_CONFLICT);
+        return true;
+    }
+    bool delete = patch.op == PATCH_DELETE;
     const struct record *held = view(core, write->key, &held_record);
-    bool service_delete = patch.op == PATCH_DELETE && patch.record.kind == KEY_POLICY;
-    if (held == NULL && patch.op != PATCH_PUT && !service_delete) {
+    if (delete &&patch.record.kind == KEY_POLICY) {
+        return delete_family(core, write); // there need not be a policy
+    }
+    if (held == NULL && patch.op != PATCH_PUT) {
         core_done(core, write->op, CORE_NOT_FOUND);
-        return;
+        return true;
+    }
+    if (delete &&patch.record.kind == KEY_REGISTRATION) {
+        return delete_family(core, write);
     }
     keep_owner(&patch, held);
-    if (patch.op == PATCH_DELETE) {
-        delete_family(core, write->key);
-        held = view(core, write->key, &held_record); // the scratch was used
-    }
     if (patch_apply(&patch, held, &out) == PATCH_SAME) {
         answer_same(core, write);
-        return;
+        return true;
     }
-    if (out.kind == KEY_POLICY && !out.tombstone && held != NULL) {
+    if (out.kind == KEY_POLICY && held != NULL) {
         const struct core_log log = {
             .what = CORE_LOG_POLICY, .key = write->key, .text = held->policy.by};
         core_say(core, &log);
     }
     bool local = derive_is_local(core, write->key) ||
-                 (out.kind == KEY_POLICY && !out.tombstone && out.policy.scope == SCOPE_LOCAL);
+                 (out.kind == KEY_POLICY && out.policy.scope == SCOPE_LOCAL);
     if (local) {
-        core_done(core, write->op, write_local(core, write->key, &out));
-        return;
+        enum core_outcome outcome = write_local(core, write->key, &out);
+        core_done(core, write->op, outcome);
+        return outcome != CORE_REFUSED;
     }
-    write_pending(core, write, &patch);
+    return write_pending(core, write, &patch);
 }
+
+static void write_unconditional(struct core *core, const struct core_write *write)
+{
+    bool remove = write->patch->op == PATCH_DELETE;
+    if (!remove) {
+        timed_renewed(core, write->key,
+                      write->patch); // it may write, which uses the scratch of view
+    }
+    if (decide_unconditional(core, write) && remove) {
+        timed_renewed(core, write->key,
+                      write->patch); // not before: what is refused still has its end
+    }
+}
+
+// --- the ways in
 
 // Refusals that hold for every write; CORE_SAME: none.
 static enum core_outcome refusal(const struct core *core, const struct core_write *write)

@@ -11,5 +11,7 @@ void write_external(struct core *core, const struct core_write *write);
 void write_internal(struct core *core, struct span key, const struct patch *patch);
 // Compare-and-set on what is held now; given up when it fails.
 void write_internal_if_unchanged(struct core *core, struct span key, const struct patch *patch);
+// A registration or policy was deleted on a condition: what belongs to it goes, too.
+void write_members_gone(struct core *core, struct span key);
 // The checker's judgement becomes our own observation, if it says anything new.
 void write_judged(struct core *core, const struct core_judged *judged);

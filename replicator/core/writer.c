@@ -10,6 +10,7 @@
 #include "replicator/core/presence.h"
 #include "replicator/core/repair.h"
 #include "replicator/core/shadow.h"
+#include "replicator/core/write.h"
 
 #define RETRY_MIN_MS 1000
 #define RETRY_SPREAD_MS 4000
@@ -29,11 +30,20 @@ static void cond_free(struct core *core, struct session *session, struct cond *c
     arena_give(&core->arena, cond, sizeof(*cond));
 }
 
+static bool is_delete(const struct cond *cond)
+{
+    struct patch patch;
+    return patch_read(bytes_span(&cond->patch), &patch) == ERR_OK && patch.op == PATCH_DELETE;
+}
+
 void writer_answer(struct core *core, struct session *session, struct cond *cond,
                    enum core_outcome outcome)
 {
     if (outcome == CORE_STALE && cond->kind == COND_API) {
         core->counters[CORE_CONFLICTS_API]++;
+    }
+    if (outcome == CORE_ACCEPTED && is_delete(cond)) {
+        write_members_gone(core, bytes_span(&cond->key));
     }
     if (cond->kind == COND_JOIN) {
         presence_join_decided(core, outcome, cond->claim.version.counter);

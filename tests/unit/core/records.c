@@ -211,6 +211,16 @@ bool rig_said(const struct rig *rig, const char *line)
     return said;
 }
 
+void rig_leave_room(struct rig *rig, size_t len)
+{
+    struct arena *arena = &rig->core->arena;
+    size_t end = arena->len;
+    arena->len = arena->bump; // so that only what was freed is taken
+    rig_fill_arena(rig);
+    CHECK(arena->bump + len <= end);
+    arena->len = arena->bump + len;
+}
+
 void rig_fill_arena(struct rig *rig)
 {
     struct arena *arena = &rig->core->arena;

@@ -45,3 +45,5 @@ bool rig_health_is(struct rig *rig, const char *instance, const char *expected);
 bool rig_said(const struct rig *rig, const char *line);
 // So much of core's memory is taken that nothing fits any more.
 void rig_fill_arena(struct rig *rig);
+// And then there is room for so many bytes.
+void rig_leave_room(struct rig *rig, size_t len);

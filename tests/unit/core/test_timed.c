@@ -196,6 +196,24 @@ TEST(a_report_that_was_deleted_by_hand_is_forgotten)
     rig_free(rig);
 }
 
+TEST(a_report_whose_withdrawal_is_refused_is_withdrawn_when_there_is_memory)
+{
+    struct rig *rig = rig_with_report(1000);
+    rig_down(rig);
+    size_t end = rig->core->arena.len;
+    rig_leave_room(rig, 0);
+    rig_clear(rig);
+    caller_deletes(rig, 6, keys_observation("i1", "probe"));
+    CHECK(rig_told(rig, "done 6 refused"));
+    rig_tick(rig, 2000); // its ttl ends, and that is refused, too
+    CHECK(rig_health_is(rig, "i1", "UNHEALTHY Reported"));
+    rig->core->arena.len = end;
+    rig_tick(rig, 600);
+    CHECK(rig_health_is(rig, "i1", "UNKNOWN NoObservation"));
+    CHECK_EQ(rig->core->timed.count, 0);
+    rig_free(rig);
+}
+
 // --- overrides with an end
 
 static void drain_until(struct rig *rig, int64_t until_ms)
@@ -321,7 +339,9 @@ SUITE("core/timed", T(a_lease_that_is_not_renewed_makes_the_instance_unhealthy),
       T(an_equal_put_renews_without_publishing), T(a_lease_of_another_owner_is_left_to_it),
       T(a_lease_that_is_taken_off_never_runs_out), T(a_report_is_withdrawn_when_its_ttl_ends),
       T(an_equal_report_starts_its_ttl_anew), T(a_report_without_a_ttl_stays),
-      T(a_report_that_was_deleted_by_hand_is_forgotten), T(an_override_ends_by_the_servers_clock),
+      T(a_report_that_was_deleted_by_hand_is_forgotten),
+      T(a_report_whose_withdrawal_is_refused_is_withdrawn_when_there_is_memory),
+      T(an_override_ends_by_the_servers_clock),
       T(an_override_ends_not_while_the_server_is_out_of_reach),
       T(an_override_without_a_servers_clock_does_not_end),
       T(an_override_that_was_changed_meanwhile_is_left_alone),

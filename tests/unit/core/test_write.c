@@ -178,7 +178,7 @@ TEST(the_delete_of_a_service_takes_all_of_it_along)
     peer_overrides(rig, "i2", STATUS_DRAINING);
     rig_clear(rig);
     caller_deletes(rig, 5, keys_policy());
-    CHECK(rig_told(rig, "done 5 applied\nput i1@1=65537 !@1=65537 i2@1=65537 s@1=65537"));
+    CHECK(rig_told(rig, "done 5 applied\nput i1@1=65537 i2@1=65537 !@1=65537 s@1=65537"));
     rig_settle(rig);
     struct key_bytes key = keys_policy();
     struct map_service service;
@@ -192,9 +192,131 @@ TEST(a_service_without_a_policy_can_be_deleted)
     rig_live(rig);
     peer_registers(rig, "i1");
     caller_deletes(rig, 5, keys_policy());
+    CHECK(rig_told(rig, "done 5 applied\nput i1@1=65537"));
     rig_settle(rig);
+    rig_clear(rig);
+    caller_deletes(rig, 6, keys_policy());
+    CHECK(rig_told(rig, "done 6 same")); // nothing is left of it
     CHECK(!rig_shows(rig, keys_instance("i1")));
     rig_free(rig);
+}
+
+static void delete_waits(struct rig *rig, uint64_t op, struct key_bytes key, enum key_kind kind)
+{
+    const struct patch patch = {.op = PATCH_DELETE, .record = {.kind = kind}};
+    const struct core_write write = {
+        .op = op, .key = key_span(&key), .patch = &patch, .ack_stream = true};
+    rig_write(rig, &write);
+}
+
+TEST(the_delete_of_a_family_is_acknowledged_when_all_of_it_is)
+{
+    struct rig *rig = rig_new();
+    rig_live(rig);
+    peer_registers(rig, "i1");
+    peer_registers(rig, "i2");
+    rig_clear(rig);
+    delete_waits(rig, 5, keys_policy(),
+                 KEY_POLICY); // and there is no policy that could be waited for
+    CHECK(rig_told(rig, "put i1@1=65537 i2@1=65537"));
+    rig_settle(rig);
+    CHECK(rig_told(rig, "done 5 accepted"));
+    rig_free(rig);
+}
+
+TEST(the_delete_of_an_instance_on_its_version_takes_its_family_along)
+{
+    struct rig *rig = rig_new();
+    rig_live(rig);
+    peer_registers(rig, "i1");
+    peer_overrides(rig, "i1", STATUS_DRAINING);
+    rig_clear(rig);
+    struct key_bytes key = keys_instance("i1");
+    const struct patch patch = {.op = PATCH_DELETE, .record = {.kind = KEY_REGISTRATION}};
+    const struct core_write write = {.op = 5,
+                                     .key = key_span(&key),
+                                     .patch = &patch,
+                                     .precondition = CORE_IF_MATCH,
+                                     .version = rig_facts(rig, "i1").version};
+    rig_write(rig, &write);
+    CHECK(rig_told(rig, "put i1@1=65537"));
+    rig_settle(rig);
+    CHECK(rig_told(rig, "done 5 accepted\nput !@1=65537"));
+    CHECK(!rig_shows(rig, keys_override("i1")));
+    rig_write(rig, &write);
+    CHECK(rig_told(rig, "done 5 stale"));
+    rig_free(rig);
+}
+
+TEST(a_family_with_a_member_that_cannot_be_read_is_not_deleted)
+{
+    struct rig *rig = rig_new();
+    rig_live(rig);
+    peer_registers(rig, "i1");
+    peer_overrides(rig, "i1", STATUS_DRAINING);
+    static const char body[] = {CODEC_WIRE + 1, 1};
+    char value[RECORD_LEN_MAX];
+    struct key_bytes key = keys_observation("i1", "n1");
+    size_t len = codec_value_write(key_span(&key), (struct version){4, 1},
+                                   span_of(body, sizeof(body)), value, sizeof(value));
+    const struct stream_pair pair = {.key = key_span(&key), .value = span_of(value, len)};
+    peer_bytes(rig, &pair, 0);
+    rig_clear(rig);
+    caller_deletes(rig, 5, keys_instance("i1"));
+    CHECK(rig_told(rig, "done 5 conflict"));
+    CHECK(rig_shows(rig, keys_instance("i1")));
+    CHECK(rig_shows(rig, keys_override("i1")));
+    CHECK_EQ(rig->core->outbox.count, 0);
+    rig_free(rig);
+}
+
+// Service s with a policy, two instances, an override and an observation; an edit of i2 is pending.
+static struct rig *rig_with_family(void)
+{
+    struct rig *rig = rig_new();
+    struct policy policy;
+    rig_live(rig);
+    record_policy_default(&policy);
+    peer_policy(rig, &policy);
+    peer_registers(rig, "i1");
+    peer_overrides(rig, "i1", STATUS_DRAINING);
+    peer_votes(rig, "i1", "n1", STATUS_HEALTHY);
+    peer_registers(rig, "i2");
+    rig_down(rig); // so that everything waits
+    rig_put_instance(rig, "i2", 7, false);
+    rig_clear(rig);
+    return rig;
+}
+
+TEST(a_family_is_deleted_whole_or_not_at_all_however_little_memory_there_is)
+{
+    uint32_t refused = 0;
+    bool applied = false;
+    for (size_t room = 0; !applied && room < 16384; room += 32) {
+        struct rig *rig = rig_with_family();
+        rig_leave_room(rig, room);
+        caller_deletes(rig, 5, keys_policy());
+        applied = strcmp(rig->story, "done 5 applied") == 0;
+        CHECK(applied || strcmp(rig->story, "done 5 refused") == 0);
+        refused += !applied;
+        CHECK_EQ(rig_shows(rig, keys_policy()), !applied);
+        CHECK_EQ(rig_shows(rig, keys_instance("i1")), !applied);
+        CHECK_EQ(rig_shows(rig, keys_override("i1")), !applied);
+        CHECK_EQ(rig_shows(rig, keys_observation("i1", "n1")), !applied);
+        CHECK_EQ(rig_weight(rig, "i2"), applied ? 0 : 7);
+        CHECK_EQ(core_get_pending(rig->core), applied ? 5 : 1);
+        CHECK_EQ(rig->core->outbox.count, applied ? 5 : 1);
+        CHECK_EQ(rig->core->sessions[0].slot_count, applied ? 5 : 1);
+        if (!applied) { // and with memory it goes
+            rig->core->arena.len += 65536;
+            caller_deletes(rig, 6, keys_policy());
+            CHECK(rig_said(rig, "done 6 applied"));
+            CHECK_EQ(core_get_pending(rig->core), 5);
+        }
+        rig_free(rig);
+    }
+    CHECK(applied);
+    CHECK_INT(refused, ge, 10);
 }
 
 // --- scope local
@@ -364,6 +486,10 @@ SUITE("core/write", T(a_write_on_a_version_goes_to_the_stream_when_the_version_i
       T(the_delete_of_an_instance_takes_its_override_and_observations_along),
       T(the_delete_of_a_service_takes_all_of_it_along),
       T(a_service_without_a_policy_can_be_deleted),
+      T(the_delete_of_a_family_is_acknowledged_when_all_of_it_is),
+      T(the_delete_of_an_instance_on_its_version_takes_its_family_along),
+      T(a_family_with_a_member_that_cannot_be_read_is_not_deleted),
+      T(a_family_is_deleted_whole_or_not_at_all_however_little_memory_there_is),
       T(a_local_service_is_never_published_and_has_no_digest),
       T(a_local_record_is_judged_and_deleted_like_any_other),
       T(a_condition_on_a_local_record_is_decided_here),
