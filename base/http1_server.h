@@ -5,6 +5,8 @@
 //     listener --accept--> session: IDLE -> HEAD -> BODY -> handler -> answer -> IDLE ...
 //     malformed -> problem+json, Connection: close, drain <= 64 KiB for <= 1 s, close
 //
+//     several loops: listener --accept--> the server with the fewest connections, by http1_listener_share
+//
 // Invariants: one request of a connection is with the handler at a time, pipelined ones in order;
 // the next is not parsed while more than 64 KiB of output wait; every deadline is a total; every
 // connection over the ceiling gets 503 and is closed. [loop].  Read next: http1_exchange.h (what a
@@ -65,6 +67,17 @@ const struct address *http1_listener_address(const struct http1_listener *listen
 void http1_listener_set_tls(struct http1_listener *listener, struct tls_context *tls);
 
 // Stops accepting, closes idle connections, and lets the answers that are under way carry
-// "Connection: close".  http1_server_connections tells when all are gone.
+// "Connection: close".  http1_server_connections tells when all are gone.  Of servers that share listeners
+// the one that accepts is drained first; what it has handed over by then is still served.
 void http1_server_drain(struct http1_server *server);
+// Those of this server alone, the ones on their way to it included.  [any]
 uint32_t http1_server_connections(const struct http1_server *server);
+
+#define HTTP1_BRANCHES_MAX 64
+
+// `helper`, a server with a loop of its own, takes its part of what `front` accepts: each connection goes
+// to the one that has the fewest.  The ceilings of `front` and of its server hold for all together, those
+// of `helper` for its own listeners only.  Before either loop runs; `helper` is freed first.  ERR_NOMEM.
+// *ret_branch lives as long as `helper`, and has its TLS context set from there.
+enum err http1_listener_share(struct http1_listener *front, struct http1_server *helper,
+                              struct http1_listener **ret_branch) MUST_USE;

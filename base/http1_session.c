@@ -74,8 +74,7 @@ void http1_session_free(struct http1_session *session)
     if (session->refused) {
         server->refused--;
     } else {
-        server->connections--;
-        session->listener->connections--;
+        http1_listener_count_out(session->listener);
     }
     conn_close(session->conn);
     orphan(session);
@@ -339,12 +338,7 @@ enum err http1_session_new(struct http1_listener *listener, int fd, bool refused
         session->next->prev = session;
     }
     server->sessions = session;
-    if (refused) {
-        server->refused++;
-    } else {
-        server->connections++;
-        listener->connections++;
-    }
+    server->refused += refused ? 1 : 0;
     wait_for(session, HTTP1_WAIT_HEADER);
     return ERR_OK;
 }

@@ -4,14 +4,22 @@
 //
 //     server 1--* listener 1--* session 1--0..1 exchange
 //
-// Invariant: a session has at most one exchange; an exchange whose session is gone has session == NULL
-// and owns the parser that its request points into.
-// [loop].  Read next: http1_server.c (admission), http1_session.c (reading), http1_exchange.c (answering).
+//     front --accept--> the one with the fewest connections:  front itself
+//       (a listener)                                          a branch (of another server, another loop):
+//                                                             --handed--> [loop of that one] session
+//
+// Invariants: a session has at most one exchange; an exchange whose session is gone has session == NULL
+// and owns the parser that its request points into; a connection is counted from its admission, by the
+// front, until its session is freed, by whoever serves it.
+// [loop] of its server, but for the three counts and `handed`.  Read next: http1_server.c (admission), http1_session.c (reading), http1_exchange.c (answering).
 #pragma once
 
 #include "base/conn.h"
 #include "base/http1_exchange.h"
 #include "base/http1_server.h"
+#include "base/loop.h"
+
+#include <stdatomic.h>
 
 #define HTTP1_OUT_HIGH 65536 // no further request is parsed while more output waits
 #define HTTP1_LINGER_LEN                                                                           \
@@ -23,11 +31,19 @@ struct listener;
 struct http1_listener {
     struct http1_server *server;
     struct http1_listener *next;
-    struct listener *listener;
+    struct listener *listener;    // NULL: a branch
+    struct http1_listener *front; // who accepts for it; itself when it is no branch
+    struct http1_listener *branches[HTTP1_BRANCHES_MAX]; // of a front
+    size_t branch_count;
+    size_t turn;           // of a front: whose it is when all have equally many
+    struct mailbox handed; // of a branch: connections on their way to its loop
+    struct loop_task take;
     struct tls_context *tls;
     struct http1_listener_info info;
     uint32_t connections_max; // 0: none of its own
-    uint32_t connections;
+    // Of a front: admitted here, whoever serves them.  Relaxed, like all three of them: each is a number
+    // of its own, nothing is published through it.
+    _Atomic uint32_t connections;
 };
 
 struct http1_server {
@@ -35,8 +51,9 @@ struct http1_server {
     struct http1_server_options options; // defaults filled in
     struct http1_listener *listeners;
     struct http1_session *sessions;
-    uint32_t connections; // admitted
-    uint32_t refused;     // sessions that only say 503
+    _Atomic uint32_t connections; // served here, or on their way
+    _Atomic uint32_t admitted;    // by listeners of this server, whoever serves them
+    uint32_t refused;             // sessions that only say 503
     bool draining;
 };
 
@@ -79,7 +96,11 @@ struct http1_exchange {
     bool keep; // the connection lives on after this answer
 };
 
-// *takes* `fd` on success.  ERR_NOMEM, ERR_IO.
+// One more connection, admitted by listener->front; one less.  [any]
+void http1_listener_count_in(struct http1_listener *listener);
+void http1_listener_count_out(struct http1_listener *listener);
+
+// *takes* `fd` on success; when it is not refused it has been counted in.  ERR_NOMEM, ERR_IO.
 enum err http1_session_new(struct http1_listener *listener, int fd, bool refused) MUST_USE;
 // Ends it at once; an exchange that is out is cancelled.
 void http1_session_free(struct http1_session *session);
