@@ -39,4 +39,8 @@ struct api {
     // from inside handle_request.
     void (*job_done)(void *arg, struct write_job *job);
     void *job_arg;
+
+    // Sets the gauges of all workers, before they are shown.  NULL: there are none.
+    void (*measure)(void *arg);
+    void *measure_arg;
 };

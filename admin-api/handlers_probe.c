@@ -100,8 +100,10 @@ void handle_readyz_get(struct api *api, const struct request *request, struct re
 
 void handle_metrics_get(struct api *api, const struct request *request, struct response *response)
 {
-    (void)api;
     (void)request;
+    if (api->measure != NULL) {
+        api->measure(api->measure_arg);
+    }
     response->content_type = "text/plain; version=0.0.4; charset=utf-8";
     metric_write(&response->body);
 }

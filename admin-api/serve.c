@@ -5,7 +5,6 @@
 #include "admin-api/problem.h"
 #include "admin-api/watch.h"
 #include "admin-api/writes.h"
-#include "base/http1_server.h"
 #include "base/loop.h"
 #include "base/metric.h"
 #include "base/text.h"
@@ -268,7 +267,7 @@ void serve_request(void *serve, struct http1_exchange *exchange)
 
 void serve_answered(void *serve, const struct http1_request *request, unsigned status)
 {
-    const struct serve *self = serve;
+    (void)serve;
     char code[TEXT_U64_LEN];
     struct route_match match;
     struct span route = SPAN_LIT("malformed");
@@ -278,5 +277,4 @@ void serve_answered(void *serve, const struct http1_request *request, unsigned s
     }
     size_t len = text_u64_format(status, code);
     metric_count2(METRIC_HTTP_REQUESTS, route, span_of(code, len), 1);
-    metric_gauge(METRIC_HTTP_CONNECTIONS, http1_server_connections(self->http));
 }

@@ -13,7 +13,6 @@
 #include "admin-api/api.h"
 #include "base/http1_exchange.h"
 
-struct http1_server;
 struct loop;
 struct pending;
 struct watch_set;
@@ -22,7 +21,6 @@ struct serve {
     struct loop *loop;
     struct api api;
     struct watch_set *watches;
-    struct http1_server *http;
     struct pending *first; // writes whose client waits
 };
 

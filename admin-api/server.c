@@ -1,45 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "admin-api/server.h"
 
-#include "admin-api/response.h"
+#include "admin-api/renewal.h"
+#include "admin-api/secrets.h"
 #include "admin-api/serve.h"
 #include "admin-api/server_options.h"
 #include "admin-api/watch.h"
+#include "admin-api/worker.h"
 #include "base/http1_server.h"
-#include "base/log.h"
-#include "base/loop.h"
-#include "base/tls.h"
+#include "base/metric.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#define STOP_GIVE_UP_MS 2000 // then writes that still wait are answered 503
-#define STOP_MS 3000         // then connections are cut
-#define STOP_STEP_MS 20
-
 struct admin {
     struct server_options options;
-    struct server_secrets secrets;
     char listen_ip[ADDRESS_TEXT_LEN];
-
-    struct loop *loop;
-    struct http1_server *http;
+    struct worker *workers; // the first one accepts
+    size_t worker_count;
     struct http1_listener *main_listener; // NULL: none, likewise below
     struct http1_listener *probe_listener;
-    struct api_scratch *scratch;
-    struct serve serve;
-
-    struct loop_task wake;
-    struct loop_task reload;
-    struct loop_task stop;
-    _Atomic(struct server_secrets *) incoming; // of a reload, until the loop takes it
-    struct loop_timer *stop_step;
-    struct mono stop_began;
-
-    pthread_t thread;
-    bool started;
+    struct http1_listener *unix_listener;
+    struct renewal renewal;
 };
 
 static bool is_set(const char *option)
@@ -47,64 +30,26 @@ static bool is_set(const char *option)
     return option[0] != '\0';
 }
 
-static void use_secrets(struct admin *admin)
+// The gauges are sums over the workers, made when somebody asks.  From any worker.
+static void measure(void *arg)
 {
-    admin->serve.api.auth.tokens = admin->secrets.tokens;
-    if (admin->main_listener != NULL && admin->secrets.tls != NULL) {
-        http1_listener_set_tls(admin->main_listener, admin->secrets.tls);
+    const struct admin *admin = arg;
+    uint64_t connections = 0;
+    uint64_t watchers = 0;
+    for (size_t i = 0; i < admin->worker_count; i++) {
+        connections += http1_server_connections(admin->workers[i].http);
+        watchers += watch_set_count(admin->workers[i].serve.watches);
     }
+    metric_gauge(METRIC_HTTP_CONNECTIONS, (double)connections);
+    metric_gauge(METRIC_WATCHERS, (double)watchers);
 }
 
-static void on_wake(void *arg)
+static void give_all(void *arg, struct secrets *secrets)
 {
     struct admin *admin = arg;
-    watch_wake(admin->serve.watches);
-}
-
-static void on_reload(void *arg)
-{
-    struct admin *admin = arg;
-    struct server_secrets *incoming =
-        atomic_exchange_explicit(&admin->incoming, NULL, memory_order_acquire);
-    if (incoming == NULL) {
-        return;
+    for (size_t i = 0; i < admin->worker_count; i++) {
+        worker_give(&admin->workers[i], secrets);
     }
-    struct server_secrets old = admin->secrets;
-    admin->secrets = *incoming;
-    free(incoming);
-    use_secrets(admin);
-    server_secrets_fini(&old);
-}
-
-static void on_stop_step(void *arg)
-{
-    struct admin *admin = arg;
-    int64_t waited_ms = mono_ms_between(admin->stop_began, loop_now(admin->loop));
-    if (waited_ms >= STOP_GIVE_UP_MS) {
-        serve_give_up(&admin->serve);
-    }
-    if (waited_ms < STOP_MS && http1_server_connections(admin->http) > 0) {
-        loop_timer_set_ms(admin->stop_step, STOP_STEP_MS);
-        return;
-    }
-    serve_give_up(&admin->serve);
-    loop_stop(admin->loop);
-}
-
-static void on_stop(void *arg)
-{
-    struct admin *admin = arg;
-    admin->stop_began = loop_now(admin->loop);
-    http1_server_drain(admin->http);
-    watch_end_all(admin->serve.watches);
-    loop_timer_set_ms(admin->stop_step, STOP_STEP_MS);
-}
-
-static void *run(void *arg)
-{
-    struct admin *admin = arg;
-    loop_run(admin->loop);
-    return NULL;
 }
 
 // --- making
@@ -117,7 +62,7 @@ struct wanted_listener {
 static enum err bind_one(struct admin *admin, const struct wanted_listener *wanted,
                          char ret_text[ADMIN_TEXT_LEN], struct http1_listener **ret_listener)
 {
-    enum err err = http1_server_listen(admin->http, &wanted->options, ret_listener);
+    enum err err = http1_server_listen(admin->workers[0].http, &wanted->options, ret_listener);
     if (err != ERR_OK) {
         char address[ADDRESS_TEXT_LEN];
         address_format(&wanted->options.address, address);
@@ -129,18 +74,15 @@ static enum err bind_one(struct admin *admin, const struct wanted_listener *want
     return err;
 }
 
-static enum err bind_main(struct admin *admin, char ret_text[ADMIN_TEXT_LEN])
+static enum err bind_main(struct admin *admin, const struct secrets *secrets,
+                          char ret_text[ADMIN_TEXT_LEN])
 {
-    struct wanted_listener wanted = {.key = "admin.listen", .options = {.tls = admin->secrets.tls}};
+    struct wanted_listener wanted = {.key = "admin.listen", .options = {.tls = secrets->tls}};
     if (!is_set(admin->options.plain.listen)) {
         return ERR_OK;
     }
     enum err err = address_parse(span_str(admin->options.plain.listen), &wanted.options.address);
-    if (err != ERR_OK) {
-        return err;
-    }
-    address_format_ip(&wanted.options.address, admin->listen_ip);
-    return bind_one(admin, &wanted, ret_text, &admin->main_listener);
+    return err == ERR_OK ? bind_one(admin, &wanted, ret_text, &admin->main_listener) : err;
 }
 
 static enum err bind_probe(struct admin *admin, char ret_text[ADMIN_TEXT_LEN])
@@ -160,20 +102,20 @@ static enum err bind_unix(struct admin *admin, char ret_text[ADMIN_TEXT_LEN])
 {
     struct wanted_listener wanted = {.key = "admin.unix",
                                      .options = {.unix_mode = admin->options.plain.unix_mode}};
-    struct http1_listener *listener = NULL;
     if (!is_set(admin->options.plain.unix_path)) {
         return ERR_OK;
     }
     enum err err = address_unix(span_str(admin->options.plain.unix_path), &wanted.options.address);
-    return err == ERR_OK ? bind_one(admin, &wanted, ret_text, &listener) : err;
+    return err == ERR_OK ? bind_one(admin, &wanted, ret_text, &admin->unix_listener) : err;
 }
 
-static enum err bind_all(struct admin *admin, char ret_text[ADMIN_TEXT_LEN])
+static enum err bind_all(struct admin *admin, const struct secrets *secrets,
+                         char ret_text[ADMIN_TEXT_LEN])
 {
     // The unix socket first: a path in use then leaves no port bound.
     enum err err = bind_unix(admin, ret_text);
     if (err == ERR_OK) {
-        err = bind_main(admin, ret_text);
+        err = bind_main(admin, secrets, ret_text);
     }
     if (err == ERR_OK) {
         err = bind_probe(admin, ret_text);
@@ -181,12 +123,10 @@ static enum err bind_all(struct admin *admin, char ret_text[ADMIN_TEXT_LEN])
     return err;
 }
 
-static void set_rules(struct admin *admin, const struct backend *backend)
+static struct api rules_of(struct admin *admin, const struct backend *backend)
 {
     const struct admin_options *options = &admin->options.plain;
-    admin->serve.loop = admin->loop;
-    admin->serve.http = admin->http;
-    admin->serve.api = (struct api){
+    return (struct api){
         .backend = backend,
         .auth = {.mode = options->write,
                  .client_ca = is_set(options->client_ca_file),
@@ -197,26 +137,90 @@ static void set_rules(struct admin *admin, const struct backend *backend)
                   .allowed = admin->options.host_spans,
                   .allowed_count = options->allowed_host_count},
         .require_if_match = options->require_if_match,
-        .scratch = admin->scratch,
-        .job_done = serve_job_done,
-        .job_arg = &admin->serve,
+        .measure = measure,
+        .measure_arg = admin,
     };
 }
 
-static enum err make_parts(struct admin *admin)
+static enum err make_workers(struct admin *admin, const struct backend *backend)
 {
-    const struct http1_server_options http = {
-        .handler = serve_request, .answered = serve_answered, .arg = &admin->serve};
-    admin->scratch = calloc(1, sizeof(*admin->scratch));
-    enum err err = admin->scratch == NULL ? ERR_NOMEM : loop_new(&admin->loop);
+    struct address address;
+    if (is_set(admin->options.plain.listen)) {
+        enum err err = address_parse(span_str(admin->options.plain.listen), &address);
+        if (err != ERR_OK) {
+            return err;
+        }
+        address_format_ip(&address, admin->listen_ip);
+    }
+    const struct api rules = rules_of(admin, backend);
+    size_t count = admin->options.plain.workers == 0 ? 1 : admin->options.plain.workers;
+    admin->workers = calloc(count, sizeof(*admin->workers));
+    if (admin->workers == NULL) {
+        return ERR_NOMEM;
+    }
+    while (admin->worker_count < count) {
+        enum err err = worker_init(&admin->workers[admin->worker_count++], &rules);
+        if (err != ERR_OK) {
+            return err;
+        }
+    }
+    admin->workers[0].followers = admin->workers + 1;
+    admin->workers[0].follower_count = count - 1;
+    return ERR_OK;
+}
+
+// Every listener is bound by the first worker; the others get a branch of each.
+static enum err share(struct admin *admin, struct http1_listener *front)
+{
+    for (size_t i = 1; front != NULL && i < admin->worker_count; i++) {
+        struct http1_listener *branch = NULL;
+        enum err err = http1_listener_share(front, admin->workers[i].http, &branch);
+        if (err != ERR_OK) {
+            return err;
+        }
+        if (front == admin->main_listener) {
+            admin->workers[i].main_listener = branch;
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err share_all(struct admin *admin)
+{
+    admin->workers[0].main_listener = admin->main_listener;
+    enum err err = share(admin, admin->main_listener);
     if (err == ERR_OK) {
-        err = http1_server_new(admin->loop, &http, &admin->http);
+        err = share(admin, admin->probe_listener);
+    }
+    return err == ERR_OK ? share(admin, admin->unix_listener) : err;
+}
+
+static enum err use_secrets(struct admin *admin, struct secrets *secrets)
+{
+    give_all(admin, secrets);
+    admin->renewal.loop = admin->workers[0].loop;
+    admin->renewal.options = &admin->options.plain;
+    admin->renewal.backend = admin->workers[0].serve.api.backend;
+    admin->renewal.give = give_all;
+    admin->renewal.arg = admin;
+    return renewal_init(&admin->renewal, secrets);
+}
+
+static enum err build_with(struct admin *admin, const struct backend *backend,
+                           struct secrets *secrets, char ret_text[ADMIN_TEXT_LEN])
+{
+    enum err err = make_workers(admin, backend);
+    if (err == ERR_OK) {
+        err = bind_all(admin, secrets, ret_text);
     }
     if (err == ERR_OK) {
-        err = watch_set_new(admin->loop, &admin->serve.api, &admin->serve.watches);
+        err = share_all(admin);
     }
     if (err == ERR_OK) {
-        err = loop_timer_new(admin->loop, on_stop_step, admin, &admin->stop_step);
+        err = use_secrets(admin, secrets);
+    }
+    if (err != ERR_OK && ret_text[0] == '\0') {
+        (void)snprintf(ret_text, ADMIN_TEXT_LEN, "admin: %s", err_text(err));
     }
     return err;
 }
@@ -224,19 +228,12 @@ static enum err make_parts(struct admin *admin)
 static enum err build(struct admin *admin, const struct backend *backend,
                       char ret_text[ADMIN_TEXT_LEN])
 {
-    enum err err = server_secrets_load(&admin->options.plain, ret_text, &admin->secrets);
-    if (err != ERR_OK) {
-        return err;
-    }
-    err = make_parts(admin);
-    if (err != ERR_OK) {
-        (void)snprintf(ret_text, ADMIN_TEXT_LEN, "admin: %s", err_text(err));
-        return err;
-    }
-    err = bind_all(admin, ret_text);
+    struct secrets *secrets = NULL;
+    secrets_stamp(&admin->options.plain, &admin->renewal.read);
+    enum err err = secrets_load(&admin->options.plain, ret_text, &secrets);
     if (err == ERR_OK) {
-        set_rules(admin, backend);
-        use_secrets(admin);
+        err = build_with(admin, backend, secrets, ret_text);
+        secrets_drop(secrets);
     }
     return err;
 }
@@ -246,6 +243,7 @@ enum err admin_new(const struct admin_options *options, const struct backend *ba
 {
     struct admin *admin = NULL;
     struct server_options copy;
+    ret_text[0] = '\0';
     enum err err = server_options_copy(options, &copy);
     if (err == ERR_OK) {
         admin = calloc(1, sizeof(*admin));
@@ -259,9 +257,6 @@ enum err admin_new(const struct admin_options *options, const struct backend *ba
         return err;
     }
     admin->options = copy;
-    loop_task_init(&admin->wake, on_wake, admin);
-    loop_task_init(&admin->reload, on_reload, admin);
-    loop_task_init(&admin->stop, on_stop, admin);
     err = admin_options_check(&admin->options.plain, ret_text);
     if (err == ERR_OK) {
         err = build(admin, backend, ret_text);
@@ -279,75 +274,53 @@ void admin_free(struct admin *admin)
     if (admin == NULL) {
         return;
     }
-    ASSERT(!admin->started);
-    http1_server_free(admin->http);
-    if (admin->loop != NULL) {
-        // The ends of writes that came after the loop had stopped, and the streams that were cut.
-        loop_run_once(admin->loop, 0);
+    renewal_fini(&admin->renewal);
+    while (admin->worker_count > 0) {
+        worker_fini(&admin->workers[--admin->worker_count]); // the first one, which accepts, last
     }
-    loop_timer_free(admin->stop_step);
-    watch_set_free(admin->serve.watches);
-    loop_free(admin->loop);
-    free(admin->scratch);
-    struct server_secrets *incoming =
-        atomic_exchange_explicit(&admin->incoming, NULL, memory_order_acquire);
-    if (incoming != NULL) {
-        server_secrets_fini(incoming);
-        free(incoming);
-    }
-    server_secrets_fini(&admin->secrets);
+    free(admin->workers);
     server_options_fini(&admin->options);
     free(admin);
 }
 
 enum err admin_start(struct admin *admin)
 {
-    ASSERT(!admin->started);
-    if (pthread_create(&admin->thread, NULL, run, admin) != 0) {
-        return ERR_IO;
+    // The one that accepts starts last: all that it may hand to run then.
+    for (size_t i = admin->worker_count; i > 0; i--) {
+        enum err err = worker_start(&admin->workers[i - 1]);
+        if (err != ERR_OK) {
+            admin_stop(admin);
+            return err;
+        }
     }
-    admin->started = true;
     return ERR_OK;
 }
 
 void admin_stop(struct admin *admin)
 {
-    if (!admin->started) {
-        return;
+    struct worker *first = &admin->workers[0];
+    for (size_t i = 0; i < admin->worker_count; i++) {
+        // The first one tells the others; only when it never ran they are told from here.
+        if (admin->workers[i].started && (i == 0 || !first->started)) {
+            worker_stop(&admin->workers[i]);
+        }
     }
-    (void)loop_post_task(admin->loop, &admin->stop);
-    (void)pthread_join(admin->thread, NULL);
-    admin->started = false;
+    for (size_t i = admin->worker_count; i > 0; i--) {
+        worker_join(&admin->workers[i - 1]);
+    }
 }
 
-enum err admin_reload(struct admin *admin, char ret_text[ADMIN_TEXT_LEN])
+void admin_reload(struct admin *admin)
 {
-    struct server_secrets *fresh = calloc(1, sizeof(*fresh));
-    if (fresh == NULL) {
-        (void)snprintf(ret_text, ADMIN_TEXT_LEN, "admin: %s", err_text(ERR_NOMEM));
-        return ERR_NOMEM;
-    }
-    // The files are read here, so that whoever asked hears what is wrong with them.
-    enum err err = server_secrets_load(&admin->options.plain, ret_text, fresh);
-    if (err != ERR_OK) {
-        free(fresh);
-        return err;
-    }
-    // Release: pairs with the acquire in on_reload, which must see the secrets whole.
-    struct server_secrets *late =
-        atomic_exchange_explicit(&admin->incoming, fresh, memory_order_acq_rel);
-    if (late != NULL) {
-        server_secrets_fini(late);
-        free(late);
-    }
-    (void)loop_post_task(admin->loop, &admin->reload);
-    return ERR_OK;
+    renewal_ask(&admin->renewal);
 }
 
 void admin_wake(void *arg)
 {
     struct admin *admin = arg;
-    (void)loop_post_task(admin->loop, &admin->wake);
+    for (size_t i = 0; i < admin->worker_count; i++) {
+        worker_wake(&admin->workers[i]);
+    }
 }
 
 static uint16_t describe(const struct http1_listener *listener, char ret_text[128])

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// The admin API as one object: a loop on a thread of its own, its listeners, and what they share.
+// The admin API as one object: listeners, and the workers that serve what they accept, a thread each.
 //
 //     admin_new --> admin_start --> [reload]* --> admin_stop --> admin_free
 //     daemon thread                 any thread    joins
 //
+//     first worker: accept --> the worker with the fewest connections, itself included
+//
 // Invariants: the listeners are bound when admin_new returns, and serve from admin_start on; nothing of
-// the admin API runs on any thread but its own, except admin_wake and the ends of writes, which only post.
-// Read next: handle.h (what becomes of a request), backend.h, watch.h.
+// the admin API runs on any thread but its workers', except admin_wake and the ends of writes, which only
+// post; a connection stays with its worker; ceilings hold for all workers together.
+// Read next: worker.h, handle.h (what becomes of a request), backend.h, watch.h.
 #pragma once
 
 #include "admin-api/auth.h"
@@ -32,6 +35,7 @@ struct admin_options {
     const char *const *allowed_hosts;
     size_t allowed_host_count;
     bool require_if_match;
+    uint32_t workers; // threads; 0 = 1
 };
 
 struct admin;
@@ -51,12 +55,13 @@ void admin_free(struct admin *admin);
 
 // ERR_IO: no thread.
 enum err admin_start(struct admin *admin) MUST_USE;
-// Lets answers that are under way finish, at most 3 s, and joins the thread.  Writes that are still with the
-// backend are answered 503.
+// Lets answers that are under way finish, at most 3 s, and joins the threads.  Writes that are still with
+// the backend are answered 503.
 void admin_stop(struct admin *admin);
 
-// Reads tokens and certificates again.  On an error everything stays as it was; errors as admin_new.  [any]
-enum err admin_reload(struct admin *admin, char ret_text[ADMIN_TEXT_LEN]) MUST_USE;
+// Reads tokens and certificates again, soon; when they are not good everything stays as it was.  The log
+// and meshpulse_config_reloads_total tell which.  The same happens by itself when the files change.  [any]
+void admin_reload(struct admin *admin);
 
 // Tells the watchers that the changefeed has grown; never blocks.  [any]
 void admin_wake(void *admin);

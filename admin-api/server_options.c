@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "admin-api/server_options.h"
 
-#include "base/tls.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -136,63 +134,4 @@ void server_options_fini(struct server_options *options)
     free(options->hosts);
     free(options->strings);
     *options = (struct server_options){.strings = NULL};
-}
-
-static enum err load_tokens(const struct admin_options *options, char ret_text[ADMIN_TEXT_LEN],
-                            struct server_secrets *secrets)
-{
-    if (!is_set(options->tokens_file)) {
-        return ERR_OK;
-    }
-    char text[TOKENS_TEXT_LEN];
-    enum err err = tokens_load(options->tokens_file, text, &secrets->tokens);
-    if (err != ERR_OK) {
-        (void)snprintf(ret_text, ADMIN_TEXT_LEN, "admin.tokens_file: %s", text);
-    }
-    return err;
-}
-
-static enum err load_tls(const struct admin_options *options, char ret_text[ADMIN_TEXT_LEN],
-                         struct server_secrets *secrets)
-{
-    if (!is_set(options->tls_cert_file)) {
-        return ERR_OK;
-    }
-    // A client without a certificate is let in, so that it gets a 401 in words, and probes are answered.
-    const struct tls_options tls = {.server = true,
-                                    .ca_file = options->client_ca_file,
-                                    .cert_file = options->tls_cert_file,
-                                    .key_file = options->tls_key_file,
-                                    .client_cert_optional = true,
-                                    .alpn = "http/1.1"};
-    char text[TLS_TEXT_LEN] = "";
-    enum err err = tls_context_new(&tls, text, &secrets->tls);
-    if (err != ERR_OK) {
-        (void)snprintf(ret_text, ADMIN_TEXT_LEN, "admin.tls_cert_file: %s",
-                       text[0] == '\0' ? err_text(err) : text);
-    }
-    return err;
-}
-
-enum err server_secrets_load(const struct admin_options *options, char ret_text[ADMIN_TEXT_LEN],
-                             struct server_secrets *ret_secrets)
-{
-    struct server_secrets secrets = {.tokens = NULL};
-    enum err err = load_tokens(options, ret_text, &secrets);
-    if (err == ERR_OK) {
-        err = load_tls(options, ret_text, &secrets);
-    }
-    if (err != ERR_OK) {
-        server_secrets_fini(&secrets);
-        return err;
-    }
-    *ret_secrets = secrets;
-    return ERR_OK;
-}
-
-void server_secrets_fini(struct server_secrets *secrets)
-{
-    tokens_free(secrets->tokens);
-    tls_context_free(secrets->tls);
-    *secrets = (struct server_secrets){.tokens = NULL};
 }

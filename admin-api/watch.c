@@ -3,8 +3,8 @@
 
 #include "admin-api/response.h"
 #include "base/loop.h"
-#include "base/metric.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #define TICK_MS 1000
@@ -26,7 +26,7 @@ struct watch_set {
     struct loop *loop;
     struct api *api;
     struct watcher *first;
-    uint32_t count;
+    _Atomic uint32_t count; // relaxed: a number for people, nothing is published through it
     struct loop_timer *tick;
     struct loop_task turn;
     struct buf buf; // one event at a time
@@ -46,8 +46,7 @@ static void watcher_end(struct watcher *watcher)
     http1_stream_on_drain(watcher->exchange, NULL, NULL);
     http1_stream_end(watcher->exchange);
     watcher_unlink(watcher);
-    watcher->set->count--;
-    metric_gauge(METRIC_WATCHERS, watcher->set->count);
+    (void)atomic_fetch_sub_explicit(&watcher->set->count, 1, memory_order_relaxed);
     free(watcher);
 }
 
@@ -224,8 +223,7 @@ bool watch_start(struct watch_set *set, struct http1_exchange *exchange,
         set->first->link = &watcher->next;
     }
     set->first = watcher;
-    set->count++;
-    metric_gauge(METRIC_WATCHERS, set->count);
+    (void)atomic_fetch_add_explicit(&set->count, 1, memory_order_relaxed);
     begin(watcher, response);
     // The first bytes tell the reader that it is heard, before there is anything to tell.
     buf_reset(&set->buf);
@@ -239,6 +237,11 @@ bool watch_start(struct watch_set *set, struct http1_exchange *exchange,
     }
     feed_or_end(watcher);
     return true;
+}
+
+uint32_t watch_set_count(const struct watch_set *set)
+{
+    return atomic_load_explicit(&set->count, memory_order_relaxed);
 }
 
 void watch_wake(struct watch_set *set)

@@ -31,6 +31,9 @@ void watch_set_free(struct watch_set *set);
 bool watch_start(struct watch_set *set, struct http1_exchange *exchange,
                  const struct response *response) MUST_USE;
 
+// How many there are.  [any]
+uint32_t watch_set_count(const struct watch_set *set);
+
 // Something has changed.
 void watch_wake(struct watch_set *set);
 

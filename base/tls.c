@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #define ALPN_MAX 32
 
@@ -209,6 +210,17 @@ void tls_context_free(struct tls_context *context)
 bool tls_context_is_server(const struct tls_context *context)
 {
     return context->server;
+}
+
+bool tls_context_expiry(const struct tls_context *context, struct wall *ret_expiry)
+{
+    const X509 *cert = SSL_CTX_get0_certificate(context->ctx);
+    struct tm tm;
+    if (cert == NULL || ASN1_TIME_to_tm(X509_get0_notAfter(cert), &tm) != 1) {
+        return false;
+    }
+    ret_expiry->ms = (int64_t)timegm(&tm) * 1000;
+    return true;
 }
 
 // The name to verify: an address is looked for among the certificate's addresses, and never sent as SNI.

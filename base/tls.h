@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "base/span.h"
+#include "base/time.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -36,6 +37,8 @@ struct tls_context *tls_context_ref(struct tls_context *context);
 // Drops one reference.  Accepts NULL.
 void tls_context_free(struct tls_context *context);
 bool tls_context_is_server(const struct tls_context *context);
+// When its own certificate ends.  false: it has none.
+bool tls_context_expiry(const struct tls_context *context, struct wall *ret_expiry);
 
 // --- for conn.c
 

@@ -3,7 +3,6 @@
 
 #include "admin-api/server.h"
 #include "base/log.h"
-#include "base/metric.h"
 #include "replicator/config.h"
 #include "replicator/daemon_state.h"
 #include "replicator/daemon_writes.h"
@@ -98,6 +97,7 @@ int admin_stage_bind(struct daemon *daemon)
         .allowed_hosts = lists.hosts,
         .allowed_host_count = config->admin_allowed_hosts.count,
         .require_if_match = config->admin_require_if_match,
+        .workers = config->threads_workers,
     };
     daemon_backend_init(daemon);
     enum err err = admin_new(&options, &daemon->backend, text, &daemon->admin);
@@ -139,15 +139,7 @@ void admin_stage_stop(struct daemon *daemon)
 
 void admin_stage_reload(struct daemon *daemon)
 {
-    char text[ADMIN_TEXT_LEN] = "";
-    enum err err = admin_reload(daemon->admin, text);
-    metric_count1(METRIC_CONFIG_RELOADS, err == ERR_OK ? SPAN_LIT("ok") : SPAN_LIT("kept"), 1);
-    if (err == ERR_OK) {
-        log_event(LOG_INFO, "reload", log_text("what", "tokens and certificates"));
-    } else {
-        log_event(LOG_WARN, "reload", log_text("kept", "tokens and certificates"),
-                  log_text("why", text[0] != '\0' ? text : err_text(err)));
-    }
+    admin_reload(daemon->admin);
 }
 
 void admin_stage_wake(struct daemon *daemon)

@@ -4,6 +4,8 @@
 #include "admin-api/server.h"
 
 #include "base/address.h"
+#include "base/clock.h"
+#include "base/metric.h"
 #include "tests/lib/suite.h"
 #include "tests/unit/api/fake.h"
 
@@ -255,37 +257,149 @@ static void write_tokens(const struct stand *stand, const char *text)
 // Of "secret".
 #define HASH "sha256:2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b\n"
 
+// Asks until the answer is that; a new connection each time.
+static void expect_soon(const struct stand *stand, const char *status)
+{
+    char *answer = NULL;
+    bool seen = false;
+    const struct mono end = mono_add_ms(clock_mono(), WAIT_MS);
+    while (!seen) {
+        CHECK(clock_mono().us < end.us);
+        int fd = connect_to(stand->addresses.port);
+        ask(fd, "GET /version", "Authorization: Bearer secret\r\n", NULL);
+        answer = read_until(fd, "}");
+        seen = strncmp(answer, status, strlen(status)) == 0;
+        free(answer);
+        (void)close(fd);
+        (void)poll(NULL, 0, seen ? 0 : 10);
+    }
+}
+
+static double reloads(const char *result)
+{
+    return metric_value(METRIC_CONFIG_RELOADS, span_str(result), SPAN_NONE);
+}
+
+static void expect_reloads(const char *result, double wanted)
+{
+    const struct mono end = mono_add_ms(clock_mono(), WAIT_MS);
+    while (reloads(result) < wanted) {
+        CHECK(clock_mono().us < end.us);
+        (void)poll(NULL, 0, 10);
+    }
+}
+
+// A stand whose tokens file lies in `dir`, with one word in it that is no token.
+static void stand_up_with_tokens(struct stand *stand, char dir[64], unsigned workers)
+{
+    char path[96];
+    CHECK(mkdtemp(dir) != NULL);
+    (void)snprintf(path, sizeof(path), "%s/tokens", dir);
+    (void)snprintf(stand->tokens_path, sizeof(stand->tokens_path), "%s", path);
+    write_tokens(stand, "# nobody yet\n");
+    struct admin_options options = plain;
+    options.tokens_file = path;
+    options.workers = workers;
+    stand_up(stand, options);
+    (void)snprintf(stand->tokens_path, sizeof(stand->tokens_path), "%s", path);
+}
+
 TEST(a_reload_takes_new_tokens_or_keeps_the_old)
 {
     struct stand stand = {.admin = NULL};
-    char text[ADMIN_TEXT_LEN] = "";
-    char dir[] = "/tmp/meshpulse-tokens-XXXXXX", path[64];
-    CHECK(mkdtemp(dir) != NULL);
-    (void)snprintf(path, sizeof(path), "%s/tokens", dir);
-    (void)snprintf(stand.tokens_path, sizeof(stand.tokens_path), "%s", path);
-    write_tokens(&stand, "# nobody yet\n");
-    struct admin_options options = plain;
-    options.tokens_file = path;
-    stand_up(&stand, options);
-    (void)snprintf(stand.tokens_path, sizeof(stand.tokens_path), "%s", path);
+    char dir[64] = "/tmp/meshpulse-tokens-XXXXXX";
+    stand_up_with_tokens(&stand, dir, 1);
     start(&stand);
-    int fd = connect_to(stand.addresses.port);
-    ask(fd, "GET /version", "Authorization: Bearer secret\r\n", NULL);
-    expect(fd, "HTTP/1.1 401 ");
+    expect_soon(&stand, "HTTP/1.1 401 ");
     write_tokens(&stand, "ci read " HASH);
-    CHECK_OK(admin_reload(stand.admin, text));
-    (void)close(fd);
-    fd = connect_to(stand.addresses.port);
-    ask(fd, "GET /version", "Authorization: Bearer secret\r\n", NULL);
-    expect(fd, "HTTP/1.1 200 ");
+    admin_reload(stand.admin);
+    expect_soon(&stand, "HTTP/1.1 200 ");
+    double kept = reloads("kept");
     write_tokens(&stand, "ci admin " HASH);
-    CHECK_EQ(admin_reload(stand.admin, text), ERR_SYNTAX);
-    CHECK_STR(text, "admin.tokens_file: line 1: a grant is read or write, with :TENANT or without");
-    ask(fd, "GET /version", "Authorization: Bearer secret\r\n", NULL);
-    expect(fd, "HTTP/1.1 200 ");
-    (void)close(fd);
+    admin_reload(stand.admin);
+    expect_reloads("kept", kept + 1);
+    expect_soon(&stand, "HTTP/1.1 200 ");
     tear_down(&stand);
     CHECK_OK(rmdir(dir));
+}
+
+TEST(tokens_that_change_are_read_by_themselves)
+{
+    struct stand stand = {.admin = NULL};
+    char dir[64] = "/tmp/meshpulse-tokens-XXXXXX";
+    stand_up_with_tokens(&stand, dir, 1);
+    start(&stand);
+    expect_soon(&stand, "HTTP/1.1 401 ");
+    write_tokens(&stand, "ci read " HASH);
+    expect_soon(&stand, "HTTP/1.1 200 ");
+    double kept = reloads("kept");
+    write_tokens(&stand, "ci read sha256:cut");
+    expect_reloads("kept", kept + 1);
+    expect_soon(&stand, "HTTP/1.1 200 ");
+    tear_down(&stand);
+    CHECK_OK(rmdir(dir));
+}
+
+#define WORKERS 4
+#define CLIENTS 16
+
+TEST(every_worker_serves_hears_and_reloads)
+{
+    struct stand stand = {.admin = NULL};
+    char dir[64] = "/tmp/meshpulse-tokens-XXXXXX";
+    int watchers[CLIENTS];
+    int writers[CLIENTS];
+    stand_up_with_tokens(&stand, dir, WORKERS);
+    start(&stand);
+    write_tokens(&stand, "ci write " HASH);
+    admin_reload(stand.admin);
+    for (size_t i = 0; i < WORKERS; i++) { // by turns, so each of them has it now
+        expect_soon(&stand, "HTTP/1.1 200 ");
+    }
+    for (size_t i = 0; i < CLIENTS; i++) {
+        watchers[i] = connect_to(stand.addresses.port);
+        ask(watchers[i], "GET /v1/watch?service=pay", "Authorization: Bearer secret\r\n", NULL);
+        expect(watchers[i], ": watching");
+    }
+    int fd = connect_to(stand.addresses.probe_port);
+    ask(fd, "GET /metrics", "", NULL);
+    char *metrics = read_until(fd, "process_start_time_seconds ");
+    CHECK(strstr(metrics, "\nmeshpulse_watchers 16\n") != NULL);
+    CHECK(strstr(metrics, "\nmeshpulse_http_connections 17\n") != NULL);
+    free(metrics);
+    (void)close(fd);
+    for (size_t i = 0; i < CLIENTS; i++) {
+        writers[i] = connect_to(stand.addresses.port);
+        ask(writers[i], "GET " PAY, "Authorization: Bearer secret\r\n", NULL);
+    }
+    for (size_t i = 0; i < CLIENTS; i++) {
+        expect(writers[i], "\"acked\":true");
+        (void)close(writers[i]);
+    }
+    fake_observe(stand.fake, "pay-1", "a", STATUS_TIMEOUT);
+    for (size_t i = 0; i < CLIENTS; i++) {
+        expect(watchers[i], "\"status\":\"TIMEOUT\"");
+    }
+    admin_stop(stand.admin);
+    for (size_t i = 0; i < CLIENTS; i++) {
+        expect(watchers[i], "event: resync");
+        (void)close(watchers[i]);
+    }
+    tear_down(&stand);
+    CHECK_OK(rmdir(dir));
+}
+
+TEST(one_that_was_never_started_can_be_freed)
+{
+    struct stand stand;
+    struct admin_options options = plain;
+    options.workers = WORKERS;
+    stand_up(&stand, options);
+    admin_reload(stand.admin);
+    admin_wake(stand.admin);
+    int fd = connect_to(stand.addresses.port);
+    tear_down(&stand);
+    (void)close(fd);
 }
 
 SUITE("integration/admin_server", T(a_long_list_comes_whole_and_the_connection_goes_on),
@@ -293,4 +407,5 @@ SUITE("integration/admin_server", T(a_long_list_comes_whole_and_the_connection_g
       T(a_write_that_takes_longer_is_answered_202), T(a_client_that_leaves_does_not_end_its_write),
       T(a_stop_answers_who_still_waits),
       T(the_probe_listener_and_the_unix_socket_have_their_own_rules),
-      T(a_reload_takes_new_tokens_or_keeps_the_old));
+      T(a_reload_takes_new_tokens_or_keeps_the_old), T(tokens_that_change_are_read_by_themselves),
+      T(every_worker_serves_hears_and_reloads), T(one_that_was_never_started_can_be_freed));

@@ -2,6 +2,7 @@
 // Which listeners may be had with which protection.  No socket is opened and no file read.
 #include "admin-api/server_options.h"
 
+#include "admin-api/secrets.h"
 #include "tests/lib/suite.h"
 
 TEST(a_listener_that_is_not_loopback_needs_tls_and_authentication)
@@ -75,9 +76,9 @@ TEST(a_tokens_file_that_is_not_there_is_told)
                                           .tls_cert_file = "",
                                           .tls_key_file = "",
                                           .client_ca_file = ""};
-    struct server_secrets secrets;
+    struct secrets *secrets = NULL;
     char text[ADMIN_TEXT_LEN];
-    CHECK_EQ(server_secrets_load(&options, text, &secrets), ERR_NOT_FOUND);
+    CHECK_EQ(secrets_load(&options, text, &secrets), ERR_NOT_FOUND);
     CHECK_STR(text, "admin.tokens_file: not found");
 }
 END_TEST
