@@ -125,6 +125,18 @@ TEST(a_pair_that_does_not_match_keeps_the_old)
     tear_down(&stand);
 }
 
+TEST(half_a_pair_is_waited_for)
+{
+    struct stand stand;
+    stand_up(&stand);
+    copy_file(stand.certificates.stranger, stand.cert);
+    LOOP_WAIT(stand.loop, !secrets_stamp_eq(&stand.renewal.seen, &stand.renewal.read));
+    copy_file(stand.certificates.stranger, stand.key); // between two looks
+    LOOP_WAIT(stand.loop, stand.gives == 1);
+    CHECK_UEQ(logged(&stand, "kept="), 0);
+    tear_down(&stand);
+}
+
 TEST(a_file_that_goes_away_keeps_the_old_and_is_told_once)
 {
     struct stand stand;
@@ -171,5 +183,5 @@ TEST(age_is_told_by_the_clock)
 }
 
 SUITE("integration/renewal", T(a_pair_that_does_not_match_keeps_the_old),
-      T(a_file_that_goes_away_keeps_the_old_and_is_told_once),
+      T(half_a_pair_is_waited_for), T(a_file_that_goes_away_keeps_the_old_and_is_told_once),
       T(a_certificate_that_ends_is_told_twice), T(age_is_told_by_the_clock));
