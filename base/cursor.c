@@ -8,21 +8,6 @@ void cursor_fail(struct cursor *cursor)
     cursor->left = 0;
 }
 
-struct span cursor_bytes(struct cursor *cursor, uint64_t len)
-{
-    if (cursor->failed || len > cursor->left) {
-        cursor_fail(cursor);
-        return SPAN_NONE;
-    }
-    if (len == 0) {
-        return span_of(cursor->ptr, 0);
-    }
-    const struct span bytes = span_of(cursor->ptr, (size_t)len);
-    cursor->ptr += bytes.len;
-    cursor->left -= bytes.len;
-    return bytes;
-}
-
 struct span cursor_rest(struct cursor *cursor)
 {
     return cursor->failed ? SPAN_NONE : cursor_bytes(cursor, cursor->left);
@@ -36,11 +21,6 @@ static uint64_t read_number(struct cursor *cursor, unsigned len)
         value = value << 8 | (uint8_t)bytes.ptr[i];
     }
     return value;
-}
-
-uint8_t cursor_u8(struct cursor *cursor)
-{
-    return (uint8_t)read_number(cursor, 1);
 }
 
 uint16_t cursor_u16(struct cursor *cursor)
@@ -58,7 +38,7 @@ uint64_t cursor_u64(struct cursor *cursor)
     return read_number(cursor, 8);
 }
 
-uint64_t cursor_varint(struct cursor *cursor)
+uint64_t cursor_varint_long(struct cursor *cursor)
 {
     uint64_t value = 0;
     for (unsigned shift = 0; shift < 64; shift += 7) {

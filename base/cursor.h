@@ -41,17 +41,42 @@ static inline bool cursor_done(const struct cursor *cursor)
 // Marks as failed: for a value that reads well and means nonsense.
 void cursor_fail(struct cursor *cursor);
 
+// The next `len` bytes; SPAN_NONE on failure.
+static inline struct span cursor_bytes(struct cursor *cursor, uint64_t len)
+{
+    if (len > cursor->left) {
+        cursor_fail(cursor);
+        return SPAN_NONE;
+    }
+    const struct span bytes = span_of(cursor->ptr, (size_t)len);
+    if (bytes.len > 0) { // a NULL may not be added to
+        cursor->ptr += bytes.len;
+        cursor->left -= bytes.len;
+    }
+    return bytes;
+}
+
 // Big-endian numbers; 0 on failure.
-uint8_t cursor_u8(struct cursor *cursor);
+static inline uint8_t cursor_u8(struct cursor *cursor)
+{
+    if (cursor->left == 0) {
+        cursor_fail(cursor);
+        return 0;
+    }
+    cursor->left--;
+    return (uint8_t)*cursor->ptr++;
+}
 uint16_t cursor_u16(struct cursor *cursor);
 uint32_t cursor_u32(struct cursor *cursor);
 uint64_t cursor_u64(struct cursor *cursor);
 
 // LEB128, shortest form only, so that one value has one encoding.  0 on failure.
-uint64_t cursor_varint(struct cursor *cursor);
-
-// The next `len` bytes; SPAN_NONE on failure.
-struct span cursor_bytes(struct cursor *cursor, uint64_t len);
+uint64_t cursor_varint_long(struct cursor *cursor); // of any length
+static inline uint64_t cursor_varint(struct cursor *cursor)
+{
+    bool one_byte = cursor->left > 0 && (uint8_t)*cursor->ptr < 0x80; // it nearly always is
+    return one_byte ? cursor_u8(cursor) : cursor_varint_long(cursor);
+}
 
 // Everything that is left, which is consumed.  Never fails.
 struct span cursor_rest(struct cursor *cursor);

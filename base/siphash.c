@@ -39,8 +39,15 @@ static inline uint64_t load64(const uint8_t *p)
     return x;
 }
 
-static inline uint64_t load_tail(const uint8_t *p, size_t len)
+// The 0 to 7 bytes that are left of `total`.  Most keys have 8 before them: then one load that reaches back.
+static inline uint64_t load_tail(const uint8_t *p, size_t len, size_t total)
 {
+    if (len == 0) {
+        return 0;
+    }
+    if (total >= 8) {
+        return load64(p + len - 8) >> (8 * (8 - len));
+    }
     uint64_t x = 0;
     for (size_t i = 0; i < len; i++) {
         x |= (uint64_t)p[i] << (8 * i);
@@ -62,7 +69,7 @@ uint64_t siphash13(const uint8_t key[SIPHASH_KEY_LEN], const void *data, size_t 
         sip_round(&s);
         s.v0 ^= m;
     }
-    const uint64_t last = load_tail(p, left) | (uint64_t)(len & 0xff) << 56;
+    const uint64_t last = load_tail(p, left, len) | (uint64_t)(len & 0xff) << 56;
     s.v3 ^= last;
     sip_round(&s);
     s.v0 ^= last;

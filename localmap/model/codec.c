@@ -107,11 +107,8 @@ enum err codec_body_read(enum key_kind kind, struct span body, struct record *re
     field_reset(&record, kind);
     record.tombstone = (head & TOMBSTONE_BIT) != 0;
     enum err err = fields_get(&cursor, true, &record);
-    if (err == ERR_SYNTAX || !fields_valid(&record)) {
-        return ERR_SYNTAX;
-    }
     if (err == ERR_OK) {
-        *ret_record = record;
+        field_move(&record, ret_record);
     }
     return err;
 }

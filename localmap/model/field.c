@@ -80,21 +80,28 @@ static const struct field node_fields[] = {
     {5, FIELD_TEXT, AT(node.release), RANGE(0, RELEASE_LEN_MAX), .patch_bit = PATCH_RELEASE},
 };
 
-#define TABLE(fields) ((struct field_table){fields, sizeof(fields) / sizeof((fields)[0])})
+// The kinds' parts lie over each other, the unknown fields behind all of them.
+_Static_assert(offsetof(struct record, registration) == offsetof(struct record, node), "a union");
+_Static_assert(sizeof(struct registration) ==
+                   offsetof(struct registration, labels) + sizeof(struct label) * RECORD_LABELS_MAX,
+               "labels are the last member");
+
+#define TABLE(fields, plain_len)                                                                   \
+    ((struct field_table){fields, sizeof(fields) / sizeof((fields)[0]), plain_len})
 
 struct field_table field_table_of(enum key_kind kind)
 {
     switch (kind) {
     case KEY_REGISTRATION:
-        return TABLE(registration_fields);
+        return TABLE(registration_fields, offsetof(struct registration, labels));
     case KEY_OVERRIDE:
-        return TABLE(override_fields);
+        return TABLE(override_fields, sizeof(struct override));
     case KEY_OBSERVATION:
-        return TABLE(observation_fields);
+        return TABLE(observation_fields, sizeof(struct observation));
     case KEY_POLICY:
-        return TABLE(policy_fields);
+        return TABLE(policy_fields, sizeof(struct policy));
     case KEY_NODE:
-        return TABLE(node_fields);
+        return TABLE(node_fields, sizeof(struct node));
     }
     ASSERT(false);
 }
@@ -102,13 +109,26 @@ struct field_table field_table_of(enum key_kind kind)
 void field_reset(struct record *record, enum key_kind kind)
 {
     struct field_table table = field_table_of(kind);
-    memset(record, 0, sizeof(*record));
+    memset(record, 0, offsetof(struct record, registration) + table.plain_len);
     record->kind = kind;
+    record->unknown_count = 0;
     for (size_t i = 0; i < table.count; i++) {
-        if (field_is_number(&table.fields[i])) {
+        if (table.fields[i].preset != 0) {
             field_set_number(&table.fields[i], record, table.fields[i].preset);
         }
     }
+}
+
+void field_move(const struct record *from, struct record *to)
+{
+    size_t plain_len = field_table_of(from->kind).plain_len;
+    memcpy(to, from, offsetof(struct record, registration) + plain_len);
+    if (from->kind == KEY_REGISTRATION) {
+        memcpy(to->registration.labels, from->registration.labels,
+               from->registration.label_count * sizeof(from->registration.labels[0]));
+    }
+    to->unknown_count = from->unknown_count;
+    memcpy(to->unknown, from->unknown, from->unknown_count * sizeof(from->unknown[0]));
 }
 
 static const char *place_const(const struct field *field, const struct record *record)
@@ -183,6 +203,14 @@ bool field_is_preset(const struct field *field, const struct record *record)
         return field_number(field, record) == field->preset;
     }
     return field_text_const(field, record)->len == 0;
+}
+
+bool field_may_be_absent(const struct field *field)
+{
+    if (field_is_number(field)) {
+        return field->preset >= field->min && field->preset <= field->max;
+    }
+    return field->min == 0;
 }
 
 bool field_labels_valid(const struct label *labels, uint32_t count)

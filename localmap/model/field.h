@@ -5,7 +5,8 @@
 //
 //     tag  type  place in the record  min..max  preset  bit of a patch  soft
 //
-// Invariant: tags of a kind ascend and are part of the wire: never change one, only append.
+// Invariant: tags of a kind are 1, 2, 3 ... in this order, which finds a row by its tag, and are part of the
+// wire: never change one, only append.
 // Private to localmap/model.  Pure, any thread.  Read next: codec.c, patch.c.
 #pragma once
 
@@ -37,12 +38,16 @@ struct field {
 struct field_table {
     const struct field *fields;
     size_t count;
+    size_t plain_len; // of the kind's part of struct record, without the labels
 };
 
 struct field_table field_table_of(enum key_kind kind);
 
-// A live record of `kind` whose every field is left out.
+// A live record of `kind` whose every field is left out.  The room for labels and unknown fields, most of a
+// record, is not touched: their counts say that there are none.
 void field_reset(struct record *record, enum key_kind kind);
+// *to = *from, without that room where it is not used.
+void field_move(const struct record *from, struct record *to);
 
 uint64_t field_number(const struct field *field, const struct record *record);
 void field_set_number(const struct field *field, struct record *record, uint64_t value);
@@ -51,6 +56,7 @@ const struct span *field_text_const(const struct field *field, const struct reco
 
 bool field_is_number(const struct field *field);
 bool field_is_preset(const struct field *field, const struct record *record);
+bool field_may_be_absent(const struct field *field); // what leaving it out says is valid
 bool field_is_valid(const struct field *field, const struct record *record);
 bool field_equal(const struct field *field, const struct record *a, const struct record *b);
 void field_copy(const struct field *field, const struct record *from, struct record *to);

@@ -118,92 +118,107 @@ void fields_put(struct fields_out *out, const struct record *record, uint32_t bi
     }
 }
 
-static void get_number(struct cursor *payload, const struct field *field, struct record *record)
+static bool get_number(struct span payload, const struct field *field, struct record *record)
 {
     uint64_t value = 0;
-    size_t len = payload->left;
-    if (len > NUMBER_LEN_MAX) {
-        cursor_fail(payload);
-        return;
+    if (payload.len > NUMBER_LEN_MAX || (payload.len > 0 && payload.ptr[0] == 0)) {
+        return false; // too many bytes, or fewer would do
     }
-    for (size_t i = 0; i < len; i++) {
-        uint8_t byte = cursor_u8(payload);
-        if (i == 0 && byte == 0) {
-            cursor_fail(payload); // fewer bytes would do
-        }
-        value = value << 8 | byte;
+    for (size_t i = 0; i < payload.len; i++) {
+        value = value << 8 | (uint8_t)payload.ptr[i];
     }
     if (field->type == FIELD_REASON && value >= REASON_COUNT) {
         value = REASON_OTHER;
     }
     if (value < field->min || value > field->max) {
-        cursor_fail(payload);
-        return;
+        return false;
     }
     field_set_number(field, record, value);
+    return true;
 }
 
-static void get_labels(struct cursor *payload, struct registration *registration)
+static bool get_labels(struct span payload, struct registration *registration)
 {
-    while (cursor_ok(payload) && payload->left > 0) {
+    struct cursor cursor = cursor_of(payload);
+    while (cursor_ok(&cursor) && cursor.left > 0) {
         if (registration->label_count == RECORD_LABELS_MAX) {
-            cursor_fail(payload);
-            return;
+            return false;
         }
         struct label *label = &registration->labels[registration->label_count++];
-        label->name = cursor_bytes(payload, cursor_varint(payload));
-        label->value = cursor_bytes(payload, cursor_varint(payload));
+        label->name = cursor_bytes(&cursor, cursor_varint(&cursor));
+        label->value = cursor_bytes(&cursor, cursor_varint(&cursor));
     }
+    return cursor_ok(&cursor);
 }
 
-static void get_field(struct cursor *payload, const struct field *field, struct record *record)
+// `canonical`: it must also be valid, and say something else than leaving it out would.
+static bool get_field(struct span payload, const struct field *field, bool canonical,
+                      struct record *record)
 {
+    bool known_valid = false;
     if (field->type == FIELD_LABELS) {
-        get_labels(payload, &record->registration);
+        if (!get_labels(payload, &record->registration)) {
+            return false;
+        }
     } else if (field_is_number(field)) {
-        get_number(payload, field, record);
+        if (!get_number(payload, field, record)) {
+            return false;
+        }
+        known_valid = true; // its range is all that there is to it
     } else {
-        *field_text(field, record) = cursor_rest(payload);
+        *field_text(field, record) = payload;
     }
+    return !canonical ||
+           (!field_is_preset(field, record) && (known_valid || field_is_valid(field, record)));
 }
 
-static const struct field *find_field(const struct record *record, uint64_t tag)
+// May all fields but those in `seen` (bit n: tag n) be left out?
+static bool rest_may_be_absent(struct field_table table, uint32_t seen)
 {
-    struct field_table table = field_table_of(record->kind);
-    for (size_t i = 0; i < table.count && !record->tombstone; i++) {
-        if (table.fields[i].tag == tag) {
-            return &table.fields[i];
+    for (size_t i = 0; i < table.count; i++) {
+        if ((seen >> table.fields[i].tag & 1) == 0 && !field_may_be_absent(&table.fields[i])) {
+            return false;
         }
     }
-    return NULL;
+    return true;
+}
+
+static void keep_unknown(struct record *record, struct span field, bool *crowded)
+{
+    if (record->unknown_count == RECORD_UNKNOWN_MAX) {
+        *crowded = true;
+    } else {
+        record->unknown[record->unknown_count++] = field;
+    }
 }
 
 enum err fields_get(struct cursor *cursor, bool canonical, struct record *ret_record)
 {
+    struct field_table table = field_table_of(ret_record->kind);
     uint64_t last = 0;
+    uint32_t seen = 0;
     bool crowded = false;
+    if (ret_record->tombstone) {
+        table.count = 0;
+    }
     while (cursor_ok(cursor) && cursor->left > 0) {
         const char *start = cursor->ptr;
         uint64_t tag = cursor_varint(cursor);
-        struct cursor payload = cursor_of(cursor_bytes(cursor, cursor_varint(cursor)));
+        struct span payload = cursor_bytes(cursor, cursor_varint(cursor));
         if (!cursor_ok(cursor) || tag <= last || tag == UINT64_MAX) {
             return ERR_SYNTAX;
         }
         last = tag;
-        const struct field *field = find_field(ret_record, tag);
-        if (field != NULL) {
-            get_field(&payload, field, ret_record);
-            if (!cursor_done(&payload) || (canonical && field_is_preset(field, ret_record))) {
-                return ERR_SYNTAX;
-            }
-        } else if (ret_record->unknown_count == RECORD_UNKNOWN_MAX) {
-            crowded = true;
-        } else {
-            ret_record->unknown[ret_record->unknown_count++] =
-                span_of(start, (size_t)(cursor->ptr - start));
+        if (tag > table.count) {
+            keep_unknown(ret_record, span_of(start, (size_t)(cursor->ptr - start)), &crowded);
+            continue;
         }
+        if (!get_field(payload, &table.fields[tag - 1], canonical, ret_record)) {
+            return ERR_SYNTAX;
+        }
+        seen |= UINT32_C(1) << tag;
     }
-    if (!cursor_ok(cursor)) {
+    if (!cursor_ok(cursor) || (canonical && !rest_may_be_absent(table, seen))) {
         return ERR_SYNTAX;
     }
     return crowded ? ERR_UNSUPPORTED : ERR_OK;

@@ -30,8 +30,9 @@ void fields_put_bytes(struct fields_out *out, struct span bytes);
 void fields_put(struct fields_out *out, const struct record *record, uint32_t bits);
 
 // Reads all that is left.  `ret_record` has been reset and is then partly filled on an error.
-// `canonical`: a field that says what leaving it out says is malformed, because equal records would have
-// unequal bytes.  ERR_SYNTAX; ERR_UNSUPPORTED: well-formed, with more unknown fields than a record carries.
+// `canonical`: it is a whole body.  A field that says what leaving it out says is malformed, because equal
+// records would have unequal bytes, and so is one that is not valid, there or left out.
+// ERR_SYNTAX; ERR_UNSUPPORTED: well-formed, with more unknown fields than a record carries.
 enum err fields_get(struct cursor *cursor, bool canonical, struct record *ret_record) MUST_USE;
 
 // All that a body must hold: each field valid.

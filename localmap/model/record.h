@@ -52,11 +52,11 @@ struct registration {
     struct span region, zone, sub_zone;
     uint32_t weight;
     uint32_t priority;
-    uint32_t label_count;
-    struct label labels[RECORD_LABELS_MAX]; // sorted by name, unique
-    uint64_t lease_ms;                      // 0 = none
-    struct span owner;                      // node id; "" for source config
+    uint64_t lease_ms; // 0 = none
+    struct span owner; // node id; "" for source config
     enum source source;
+    uint32_t label_count;
+    struct label labels[RECORD_LABELS_MAX]; // sorted by name, unique; the last member, see field.h
 };
 
 struct override {

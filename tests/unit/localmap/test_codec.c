@@ -2,6 +2,7 @@
 // Bytes on the wire: a table of records with their exact bytes, random records there and back, and foreign
 // bytes of every kind, which may be refused but never read otherwise than they would be written.
 #include "localmap/model/codec.h"
+#include "localmap/model/field.h"
 #include "tests/lib/suite.h"
 #include "tests/unit/localmap/records.h"
 
@@ -56,6 +57,40 @@ TEST(a_record_has_these_bytes_for_ever)
         CHECK(records_equal(&rows[i], &back));
         CHECK(codec_is_tombstone(bytes[i]) == rows[i].tombstone);
     }
+}
+
+// The codec finds a row of the table by its tag, and notes in 32 bits which ones it has met.
+TEST(the_tags_of_a_kind_count_from_one)
+{
+    for (size_t kind = 0; kind < KINDS; kind++) {
+        struct field_table table = field_table_of((enum key_kind)kind);
+        CHECK_INT(table.count, lt, 32);
+        for (size_t i = 0; i < table.count; i++) {
+            CHECK_UEQ(table.fields[i].tag, i + 1);
+        }
+    }
+}
+
+// A body is refused for what it lacks as for what it says.
+TEST(a_field_that_must_be_there_is_missed)
+{
+    struct record record;
+    CHECK_OK(codec_body_read(KEY_REGISTRATION,
+                             SPAN_LIT("\1\2\1\7"
+                                      "1.2.3.4"
+                                      "\2\1\7"),
+                             &record));
+    CHECK_UEQ(record.registration.weight, 1);
+    CHECK_EQ(codec_body_read(KEY_REGISTRATION,
+                             SPAN_LIT("\1\2\1\7"
+                                      "1.2.3.4"),
+                             &record),
+             ERR_SYNTAX);
+    CHECK_EQ(codec_body_read(KEY_REGISTRATION, SPAN_LIT("\1\2\2\1\7"), &record), ERR_SYNTAX);
+    CHECK_EQ(codec_body_read(KEY_OVERRIDE, SPAN_LIT("\1\3"), &record), ERR_SYNTAX);
+    CHECK_OK(codec_body_read(KEY_OBSERVATION, SPAN_LIT("\1\4"), &record));
+    CHECK_OK(
+        codec_body_read(KEY_REGISTRATION, SPAN_LIT("\1\x82"), &record)); // a tombstone says nothing
 }
 
 // Computed apart, by another SipHash-1-3 with a zero key over: u16 length of the key, key, version, body.
@@ -325,6 +360,7 @@ TEST(an_observation_is_compact)
 }
 
 SUITE("localmap/model/codec", T(a_record_has_these_bytes_for_ever),
+      T(the_tags_of_a_kind_count_from_one), T(a_field_that_must_be_there_is_missed),
       T(the_hash_of_a_value_never_changes), T(random_records_come_back_equal_and_their_bytes_too),
       T(bytes_changed_at_random_are_refused_or_read_as_they_stand),
       T(every_cut_of_a_body_is_read_within_its_bounds), T(a_malformed_body_is_refused),
