@@ -6,8 +6,7 @@
 #include "replicator/core/assign.h"
 #include "replicator/core/presence.h"
 #include "replicator/core/timed.h"
-
-#define COLLECT_KEYS 5
+#include "replicator/core/voices.h"
 
 static struct service *service_find(const struct core *core, struct span service_key)
 {
@@ -56,7 +55,6 @@ static struct instance *instance_open(struct core *core, struct span key)
         return NULL;
     }
     instance->service = service;
-    instance->touched = true;
     instance->rank_hash = rendezvous_hash(key);
     instance->next = service->first;
     if (service->first != NULL) {
@@ -70,6 +68,7 @@ static void instance_close(struct core *core, struct instance *instance)
 {
     struct service *service = instance->service;
     ASSERT(!instance->counted && !instance->probing && !instance->dirty);
+    ASSERT(instance->voices == NULL);
     if (instance->prev != NULL) {
         instance->prev->next = instance->next;
     } else {
@@ -103,12 +102,16 @@ static void mark_service_dirty(struct core *core, const struct service *service)
     }
 }
 
+static bool is_shown(const struct map_facts *facts)
+{
+    return (facts->flags & (MAP_TOMBSTONE | MAP_OPAQUE)) == 0;
+}
+
 // The policy record of a service is shown otherwise: keep it decoded.
 static void touch_policy(struct core *core, struct span key)
 {
     struct map_copy *copy = &core->copy_derive;
-    bool held =
-        map_get(core->map, key, copy) && (copy->facts.flags & (MAP_TOMBSTONE | MAP_OPAQUE)) == 0;
+    bool held = map_get(core->map, key, copy) && is_shown(&copy->facts);
     struct service *service = held ? service_open(core, key) : service_find(core, key);
     if (service == NULL) {
         return;
@@ -136,25 +139,53 @@ static void touch_policy(struct core *core, struct span key)
     service_close_if_empty(core, service);
 }
 
-// `registration`: it is that which has changed.
-static void touch_instance(struct core *core, struct span instance_key, bool registration)
+// Opened also for what is said of an instance before its registration comes, or after it went.
+static struct instance *instance_heard_of(struct core *core, struct span key)
+{
+    struct instance *instance = instance_open(core, key);
+    if (instance == NULL) {
+        const struct core_log log = {.what = CORE_LOG_REFUSED, .key = key};
+        core_say(core, &log);
+    }
+    return instance;
+}
+
+static void touch_registration(struct core *core, struct span key)
 {
     struct map_facts facts;
-    struct instance *instance = derive_instance(core, instance_key);
-    if (instance == NULL && (!map_peek(core->map, instance_key, &facts) ||
-                             (facts.flags & (MAP_TOMBSTONE | MAP_OPAQUE)) != 0)) {
-        return; // an override or observation of something that is not registered
+    struct instance *instance = derive_instance(core, key);
+    if (instance == NULL && map_peek(core->map, key, &facts) && is_shown(&facts)) {
+        instance = instance_heard_of(core, key);
     }
-    if (instance == NULL) {
-        instance = instance_open(core, instance_key);
+    if (instance != NULL) {
+        instance->touched = true;
+        mark_dirty(core, instance);
     }
+}
+
+// The record as it is shown, in core->copy_derive.  false: it is not shown, or does not decode.
+static bool read_shown(struct core *core, struct span key, enum key_kind kind,
+                       struct record *ret_record)
+{
+    struct map_copy *copy = &core->copy_derive;
+    return map_get(core->map, key, copy) && is_shown(&copy->facts) &&
+           codec_body_read(kind, map_copy_body(copy), ret_record) == ERR_OK;
+}
+
+static void touch_override(struct core *core, struct span key)
+{
+    struct record record;
+    struct span instance_key = key_instance_prefix(key);
+    bool held = read_shown(core, key, KEY_OVERRIDE, &record);
+    struct instance *instance =
+        held ? instance_heard_of(core, instance_key) : derive_instance(core, instance_key);
     if (instance == NULL) {
-        const struct core_log log = {.what = CORE_LOG_REFUSED, .key = instance_key};
-        core_say(core, &log);
         return;
     }
-    instance->touched = instance->touched || registration;
-    instance->heard = instance->heard && registration;
+    instance->override_held = held;
+    instance->override_status = held ? record.override.status : STATUS_UNKNOWN;
+    instance->override_says = held ? rendezvous_hash(map_copy_body(&core->copy_derive)) : 0;
+    instance->heard = false;
     mark_dirty(core, instance);
 }
 
@@ -182,6 +213,25 @@ static enum key_kind kind_of(struct span key)
     return override ? KEY_OVERRIDE : KEY_OBSERVATION;
 }
 
+static void touch_observation(struct core *core, struct span key)
+{
+    struct record record;
+    struct span instance_key = key_instance_prefix(key);
+    bool held = read_shown(core, key, KEY_OBSERVATION, &record);
+    struct instance *instance =
+        held ? instance_heard_of(core, instance_key) : derive_instance(core, instance_key);
+    if (instance == NULL) {
+        return;
+    }
+    if (!voices_set(core, instance, behind(key, instance_key.len),
+                    held ? &record.observation : NULL)) {
+        const struct core_log log = {.what = CORE_LOG_REFUSED, .key = key};
+        core_say(core, &log);
+    }
+    instance->heard = false;
+    mark_dirty(core, instance);
+}
+
 void derive_touch(struct core *core, struct span key)
 {
     switch (kind_of(key)) {
@@ -193,14 +243,14 @@ void derive_touch(struct core *core, struct span key)
         map_announce(core->map, key);
         break;
     case KEY_REGISTRATION:
-        touch_instance(core, key, true);
+        touch_registration(core, key);
         break;
     case KEY_OVERRIDE:
         timed_override_changed(core, key);
-        touch_instance(core, key_instance_prefix(key), false);
+        touch_override(core, key);
         break;
     case KEY_OBSERVATION:
-        touch_instance(core, key_instance_prefix(key), false);
+        touch_observation(core, key);
         break;
     default:
         ASSERT(false);
@@ -217,83 +267,6 @@ void derive_touch_all(struct core *core)
 static bool is_bad(enum status status)
 {
     return status == STATUS_UNHEALTHY || status == STATUS_TIMEOUT;
-}
-
-// What the records beside a registration say.
-struct voices {
-    bool overridden;
-    struct record override; // when overridden; borrows from core->copy_derive
-    size_t inputs;          // in core->inputs
-};
-
-static bool read_override(struct core *core, struct span key, struct record *ret_record)
-{
-    struct map_copy *copy = &core->copy_derive;
-    return map_get(core->map, key, copy) &&
-           (copy->facts.flags & (MAP_TOMBSTONE | MAP_OPAQUE)) == 0 &&
-           codec_body_read(KEY_OVERRIDE, map_copy_body(copy), ret_record) == ERR_OK;
-}
-
-static bool read_observation(struct core *core, struct span key, struct observation *ret)
-{
-    struct map_copy *copy = &core->copy_observation;
-    struct record record;
-    if (!map_get(core->map, key, copy) || (copy->facts.flags & (MAP_TOMBSTONE | MAP_OPAQUE)) != 0 ||
-        codec_body_read(KEY_OBSERVATION, map_copy_body(copy), &record) != ERR_OK) {
-        return false;
-    }
-    *ret = record.observation;
-    return true;
-}
-
-// `key`: of a record that belongs to the instance and is not its registration.
-static void hear(struct core *core, const struct instance *instance, struct span key,
-                 struct voices *voices)
-{
-    if (span_eq_str(behind(key, instance->keyed.key_len), KEY_OBSERVER_OVERRIDE)) {
-        voices->overridden = read_override(core, key, &voices->override);
-        return;
-    }
-    size_t at = voices->inputs;
-    struct observation *observation = &core->observations[at];
-    if (at == HEALTH_INPUTS_MAX || !read_observation(core, key, observation)) {
-        return;
-    }
-    // `observation->via` borrows from the scratch copy: resolve it before the next one.
-    core->inputs[at].assigned = assign_has_voice(core, instance, observation);
-    core->inputs[at].observation = observation;
-    observation->via = SPAN_NONE;
-    observation->text = SPAN_NONE;
-    voices->inputs++;
-}
-
-// Collects the voices of an instance in bytewise order of the observers, so that a cut at
-// HEALTH_INPUTS_MAX is the same on every replica.
-static void collect(struct core *core, const struct instance *instance, struct voices *voices)
-{
-    // An override and three observations, and the next instance's key that ends them, in one look.
-    const size_t keys_max = COLLECT_KEYS;
-    struct span prefix = keyed_span(&instance->keyed);
-    struct key_bytes after;
-    after.len = (uint16_t)prefix.len;
-    memcpy(after.ptr, prefix.ptr, prefix.len);
-    voices->overridden = false;
-    voices->inputs = 0;
-    for (;;) {
-        size_t n = map_service_keys(core->map, keyed_span(&instance->service->keyed),
-                                    key_span(&after), core->keys, keys_max);
-        for (size_t i = 0; i < n; i++) {
-            struct span key = key_span(&core->keys[i]);
-            if (!span_eq(key_instance_prefix(key), prefix)) {
-                return;
-            }
-            hear(core, instance, key, voices);
-        }
-        if (n < keys_max) {
-            return;
-        }
-        after = core->keys[n - 1];
-    }
 }
 
 static void uncount(struct instance *instance)
@@ -352,11 +325,10 @@ static void show(struct core *core, struct instance *instance)
 }
 
 // Looks at the registration anew; false: it is not registered (any more).
-static bool read_registration(struct core *core, struct instance *instance)
+static bool look_at_registration(struct core *core, struct instance *instance)
 {
     struct map_copy *copy = &core->copy_derive;
-    struct span key = keyed_span(&instance->keyed);
-    if (!map_get(core->map, key, copy) || (copy->facts.flags & (MAP_TOMBSTONE | MAP_OPAQUE)) != 0) {
+    if (!map_get(core->map, keyed_span(&instance->keyed), copy) || !is_shown(&copy->facts)) {
         return false;
     }
     if (copy->facts.health.since_ms == 0) {
@@ -369,20 +341,28 @@ static bool read_registration(struct core *core, struct instance *instance)
     if (says != instance->registration_says) {
         instance->registration_says = says;
         instance->assigned_as_shown = false;
-        timed_registration_changed(core, key);
+        struct record record;
+        if (codec_body_read(KEY_REGISTRATION, map_copy_body(copy), &record) == ERR_OK) {
+            timed_registration_changed(core, instance, &record.registration);
+        }
     }
-    instance->touched = false;
     return true;
+}
+
+static bool is_registered(struct core *core, struct instance *instance)
+{
+    if (instance->touched) {
+        instance->touched = false;
+        return look_at_registration(core, instance);
+    }
+    return instance->registered;
 }
 
 static void judge_raw(struct core *core, struct instance *instance)
 {
-    struct voices voices;
-    collect(core, instance, &voices);
-    instance->override_says =
-        voices.overridden ? rendezvous_hash(map_copy_body(&core->copy_derive)) : 0;
-    health_judge(voices.overridden ? &voices.override.override : NULL, core->inputs, voices.inputs,
-                 &instance->raw);
+    const struct override override = {.status = instance->override_status};
+    size_t inputs = instance->override_held ? 0 : voices_inputs(core, instance);
+    health_judge(instance->override_held ? &override : NULL, core->inputs, inputs, &instance->raw);
     instance->heard = true;
 }
 
@@ -413,24 +393,46 @@ static void settle_guard(struct core *core, struct service *service)
     }
 }
 
-static void judge(struct core *core, struct instance *instance)
+// It is not registered (any more).  What was said of it stays heard, the rest begins anew.
+static void leave(struct core *core, struct instance *instance)
 {
     struct service *service = instance->service;
+    if (instance->registered) {
+        map_announce(core->map, keyed_span(&instance->keyed));
+        settle_guard(core, service);
+    }
+    if (instance->probing) { // also one whose registration came and went within a step
+        assign_instance(core, instance, true);
+    }
+    instance->registered = false;
+    instance->content = 0;
+    instance->registration_says = 0;
+    instance->leased = false;
+    instance->lease_expired = false;
+    instance->shown_once = false;
+    instance->assigned_as_shown = false;
+    instance->shown = (struct health){.status = STATUS_UNKNOWN};
+    instance->since_ms = 0;
+    if (instance->voices == NULL && !instance->override_held) {
+        instance_close(core, instance);
+    }
+}
+
+static void judge(struct core *core, struct instance *instance)
+{
     instance->dirty = false;
     uncount(instance);
-    if (instance->touched && !read_registration(core, instance)) {
-        map_announce(core->map, keyed_span(&instance->keyed));
-        assign_instance(core, instance, false);
-        settle_guard(core, service);
-        instance_close(core, instance);
+    if (!is_registered(core, instance)) {
+        leave(core, instance);
         return;
     }
+    instance->registered = true;
     if (!instance->heard) {
         judge_raw(core, instance);
     }
     compare_content(instance);
     count(instance);
-    settle_guard(core, service);
+    settle_guard(core, instance->service);
     show(core, instance);
     assign_instance(core, instance, false);
 }

@@ -186,16 +186,31 @@ struct service {
     struct policy policy; // decoded from policy_body, or the default
 };
 
+// One observation of an instance, as far as a vote goes.
+struct voice {
+    struct voice *next; // in bytewise order of the observers
+    enum status status;
+    enum reason reason;
+    enum vantage vantage;
+    uint32_t observer_len, via_len;
+    char names[]; // observer, then via
+};
+
+// An instance, or what observers and operators say of one that nobody has registered (yet).
 struct instance {
     struct keyed keyed; // registration key
     struct service *service;
     struct instance *next, *prev;
+    struct voice *voices;
     uint64_t rank_hash;
     uint64_t content;           // hash of what registration and override say
     uint64_t registration_says; // hash of the registration alone
-    uint64_t override_says;     // hash of the override; 0 = none
-    bool touched;               // the registration may have changed since it was judged
-    bool heard;                 // `raw` is what override, observations and nodes say as they stand
+    uint64_t override_says;     // hash of the override
+    enum status override_status;
+    bool override_held;
+    bool registered; // when it was judged last
+    bool touched;    // the registration may have changed since
+    bool heard;      // `raw` is what override, observations and nodes say as they stand
     bool counted, overridden, bad, probing, dirty, leased, lease_expired;
     bool shown_once;        // what is shown was announced as it stands
     bool assigned_as_shown; // the checker knows the address as it stands
@@ -278,11 +293,10 @@ struct core {
     uint64_t counters[CORE_COUNTER_COUNT];
 
     // Scratch, each used by one function at a time; too large for the stack.
-    struct map_copy copy, copy_base, copy_derive, copy_observation;
+    struct map_copy copy, copy_base, copy_derive;
     char body[CODEC_BODY_MAX];
     char value[RECORD_LEN_MAX];
     char patch[PATCH_LEN_MAX];
-    struct key_bytes keys[16];
     struct observation observations[HEALTH_INPUTS_MAX];
     struct health_input inputs[HEALTH_INPUTS_MAX];
 };

@@ -90,25 +90,19 @@ static bool lease_is_marked(struct core *core, struct span registration_key)
     return map_peek(core->map, key_span(&bytes), &facts) && (facts.flags & MAP_TOMBSTONE) == 0;
 }
 
-void timed_registration_changed(struct core *core, struct span key)
+void timed_registration_changed(struct core *core, struct instance *instance,
+                                const struct registration *registration)
 {
-    struct instance *instance = derive_instance(core, key);
-    struct record record;
-    if (instance == NULL) {
-        return;
-    }
-    bool held = read_shown(core, key, KEY_REGISTRATION, &record);
-    bool leased =
-        held && record.registration.lease_ms > 0 && is_self(core, record.registration.owner);
+    bool leased = registration->lease_ms > 0 && is_self(core, registration->owner);
     if (!leased) {
         instance->leased = false;
         return;
     }
-    if (!instance->leased || instance->lease_ms != (int64_t)record.registration.lease_ms) {
+    if (!instance->leased || instance->lease_ms != (int64_t)registration->lease_ms) {
         instance->leased = true;
-        instance->lease_ms = (int64_t)record.registration.lease_ms;
+        instance->lease_ms = (int64_t)registration->lease_ms;
         instance->lease_due = mono_add_ms(core->now.mono, instance->lease_ms);
-        instance->lease_expired = lease_is_marked(core, key);
+        instance->lease_expired = lease_is_marked(core, keyed_span(&instance->keyed));
     }
 }
 

@@ -12,7 +12,8 @@
 
 // A write arrived (perhaps equal to what is held): leases and ttls start anew.
 void timed_renewed(struct core *core, struct span key, const struct patch *patch);
-void timed_registration_changed(struct core *core, struct span key);
+void timed_registration_changed(struct core *core, struct instance *instance,
+                                const struct registration *registration);
 void timed_override_changed(struct core *core, struct span key);
 // About once a second.
 void timed_run(struct core *core);

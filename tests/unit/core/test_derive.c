@@ -274,6 +274,48 @@ TEST(what_went_and_came_within_one_step_is_announced_as_new)
     rig_free(rig);
 }
 
+// Observations and overrides may come first: a scan brings records in any order.
+TEST(what_is_said_before_a_registration_comes_counts_when_it_does)
+{
+    struct rig *rig = rig_with_peers();
+    uint64_t index = map_index(rig->map);
+    peer_votes(rig, "i1", "n1", STATUS_UNHEALTHY);
+    peer_votes(rig, "i1", "n2", STATUS_HEALTHY);
+    peer_overrides(rig, "i2", STATUS_DRAINING);
+    CHECK_UEQ(map_index(rig->map), index); // of nobody there is nothing to tell
+    CHECK_EQ(rig->core->instances.count, 2);
+    peer_node(rig, "n1", false);
+    peer_node(rig, "n1", true); // all are judged again, also those that nobody registered
+    CHECK_EQ(rig->core->instances.count, 2);
+    peer_registers(rig, "i1");
+    peer_registers(rig, "i2");
+    CHECK(rig_health_is(rig, "i1", "DEGRADED Minority"));
+    CHECK(rig_health_is(rig, "i2", "DRAINING OperatorDrain overridden"));
+    rig_free(rig);
+}
+
+TEST(what_was_said_is_kept_while_nobody_is_registered_and_then_forgotten)
+{
+    struct rig *rig = rig_with_peers();
+    struct map_change change;
+    peer_registers(rig, "i1");
+    peer_votes(rig, "i1", "n1", STATUS_UNHEALTHY);
+    peer_overrides(rig, "i1", STATUS_DRAINING);
+    uint64_t index = map_index(rig->map);
+    peer_deletes(rig, keys_instance("i1"));
+    CHECK_EQ(map_feed_next(rig->map, index, &change), FEED_OK);
+    CHECK_UEQ(change.index, map_index(rig->map)); // told once
+    peer_registers(rig, "i1");
+    CHECK(rig_health_is(rig, "i1", "DRAINING OperatorDrain overridden"));
+    peer_deletes(rig, keys_override("i1"));
+    CHECK(rig_health_is(rig, "i1", "UNHEALTHY ConnectRefused"));
+    peer_deletes(rig, keys_instance("i1"));
+    CHECK_EQ(rig->core->instances.count, 1);
+    peer_deletes(rig, keys_observation("i1", "n1"));
+    CHECK_EQ(rig->core->instances.count, 0);
+    rig_free(rig);
+}
+
 TEST(more_instances_than_the_list_of_one_step_holds_are_all_judged)
 {
     struct rig *rig = rig_with_peers();
@@ -321,5 +363,7 @@ SUITE("core/derive", T(an_override_wins_over_every_vote),
       T(an_announced_change_stands_in_the_feed_by_its_key),
       T(what_is_deleted_and_registered_again_starts_anew),
       T(what_went_and_came_within_one_step_is_announced_as_new),
+      T(what_is_said_before_a_registration_comes_counts_when_it_does),
+      T(what_was_said_is_kept_while_nobody_is_registered_and_then_forgotten),
       T(more_instances_than_the_list_of_one_step_holds_are_all_judged),
       T(a_service_without_instances_and_policy_is_forgotten));
