@@ -26,6 +26,11 @@ static void arm(void *arg)
     }
 }
 
+static struct mono now_of(void *arg)
+{
+    return loop_now(((const struct memory_pump *)arg)->loop);
+}
+
 static void on_timer(void *arg)
 {
     struct memory_pump *pump = arg;
@@ -52,6 +57,7 @@ enum err memory_pump_new(const struct memory_pump_options *options, struct memor
     }
     if (err == ERR_OK) {
         memory_server_on_wake(pump->server, arm, pump);
+        memory_server_on_clock(pump->server, now_of, pump);
         err = memory_client_new(pump->server, options->on_event, options->arg, &pump->client);
     }
     if (err != ERR_OK) {

@@ -61,6 +61,7 @@ void memory_server_free(struct memory_server *server)
         server->first = delivery->next;
         delivery_free(delivery);
     }
+    memory_request_drop_all(server);
     free_partitions(server->partitions, server->options.partitions);
     free_partitions(server->saved, server->options.partitions);
     memory_presence_fini(&server->presence);
@@ -71,6 +72,20 @@ void memory_server_wake(struct memory_server *server)
 {
     if (server->wake != NULL) {
         server->wake(server->wake_arg);
+    }
+}
+
+void memory_server_on_clock(struct memory_server *server, memory_clock_fn clock_fn, void *arg)
+{
+    server->clock = clock_fn;
+    server->clock_arg = arg;
+}
+
+void memory_server_read_clock(struct memory_server *server)
+{
+    if (server->clock != NULL) {
+        struct mono now = server->clock(server->clock_arg);
+        server->now = now.us > server->now.us ? now : server->now;
     }
 }
 
@@ -110,7 +125,11 @@ static uint32_t delay_of(struct memory_server *server)
 void memory_server_answer(struct memory_client *client, const struct stream_event *event,
                           void *blob)
 {
-    struct memory_delivery *delivery = calloc(1, sizeof(*delivery));
+    struct memory_delivery *delivery = client == NULL ? NULL : calloc(1, sizeof(*delivery));
+    if (client == NULL) {
+        free(blob);
+        return;
+    }
     if (delivery == NULL) {
         free(blob);
         memory_server_disconnect(client, 0);
@@ -124,6 +143,7 @@ void memory_server_answer(struct memory_client *client, const struct stream_even
 
 void memory_server_forget_answers(struct memory_server *server, const struct memory_client *client)
 {
+    memory_request_orphan(server, client);
     struct memory_delivery **link = &server->first;
     while (*link != NULL) {
         struct memory_delivery *delivery = *link;
@@ -240,6 +260,7 @@ static size_t step_reader(struct memory_client *client, uint32_t partition)
 size_t memory_server_step(struct memory_server *server, struct mono now)
 {
     server->now = now;
+    memory_request_step(server);
     size_t count = step_answers(server);
     for (struct memory_client *client = server->clients; client != NULL; client = client->next) {
         for (uint32_t p = 0; p < server->options.partitions && can_receive(client); p++) {
@@ -267,12 +288,13 @@ struct mono memory_server_next(const struct memory_server *server)
             return server->now;
         }
     }
+    struct mono next = {server->requests != NULL ? server->requests->due.us : INT64_MAX};
     for (const struct memory_delivery *d = server->first; d != NULL; d = d->next) {
         if (can_receive(d->client)) {
-            return d->due;
+            return d->due.us < next.us ? d->due : next;
         }
     }
-    return (struct mono){INT64_MAX};
+    return next;
 }
 
 // --- faults
@@ -294,10 +316,54 @@ void memory_server_refuse(struct memory_server *server, bool refuse)
     server->refuse = refuse;
 }
 
+void memory_server_delay_requests(struct memory_server *server, uint32_t min_ms, uint32_t max_ms)
+{
+    ASSERT(min_ms <= max_ms);
+    server->request_delay_min = min_ms;
+    server->request_delay_max = max_ms;
+}
+
+void memory_server_forget_scripts(struct memory_server *server)
+{
+    server->forgetful = true;
+}
+
+void memory_server_mistype(struct memory_server *server, uint32_t partition, enum memory_key key)
+{
+    if (key == MEMORY_KEY_STATE) {
+        memory_partition_take_state(&server->partitions[partition]);
+    } else {
+        memory_partition_take_log(&server->partitions[partition]);
+    }
+}
+
+void memory_server_mend(struct memory_server *server, uint32_t partition, enum memory_key key)
+{
+    struct memory_partition *mended = &server->partitions[partition];
+    mended->state_taken = mended->state_taken && key != MEMORY_KEY_STATE;
+    mended->log_taken = mended->log_taken && key != MEMORY_KEY_LOG;
+}
+
+void memory_server_claim(struct memory_server *server, uint32_t partition, uint32_t partitions,
+                         uint32_t wire)
+{
+    server->partitions[partition].meta.partitions = partitions;
+    server->partitions[partition].meta.wire = wire;
+}
+
+enum err memory_server_append(struct memory_server *server, uint32_t partition,
+                              const struct stream_entry *entry)
+{
+    enum err err = memory_partition_append(&server->partitions[partition], entry,
+                                           memory_server_now_ms(server));
+    memory_server_wake(server);
+    return err;
+}
+
 void memory_server_flush(struct memory_server *server)
 {
     for (uint32_t p = 0; p < server->options.partitions; p++) {
-        memory_partition_flush(&server->partitions[p]);
+        memory_partition_fini(&server->partitions[p]);
     }
     memory_presence_fini(&server->presence);
 }

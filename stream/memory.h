@@ -33,6 +33,10 @@ enum err memory_client_new(struct memory_server *server, stream_event_fn on_even
 size_t memory_server_step(struct memory_server *server, struct mono now);
 // When the next event is due; INT64_MAX when nothing waits.
 struct mono memory_server_next(const struct memory_server *server);
+// Where time runs by itself: asked at each call, so that the server's clock does not stand still between
+// two steps.  Without one it stands at the last step.
+typedef struct mono (*memory_clock_fn)(void *arg);
+void memory_server_on_clock(struct memory_server *server, memory_clock_fn clock, void *arg);
 // Called when something new waits; the owner arms a timer.
 typedef void (*memory_wake_fn)(void *arg);
 void memory_server_on_wake(struct memory_server *server, memory_wake_fn wake, void *arg);
@@ -55,6 +59,21 @@ enum err memory_server_restore(struct memory_server *server) MUST_USE;
 // leaves behind.  *gives* it.  ERR_NOMEM.
 enum err memory_server_fork(const struct memory_server *server,
                             struct memory_server **ret_fork) MUST_USE;
+// Calls take so long to reach the server; with a connection that is lost meanwhile half of them are lost.
+void memory_server_delay_requests(struct memory_server *server, uint32_t min_ms, uint32_t max_ms);
+// The next put is answered STREAM_AGAIN.
+void memory_server_forget_scripts(struct memory_server *server);
+// A stranger's value stands in the place of a partition's state or log, until somebody removes it: all that
+// stood there is gone, calls that touch it answer STREAM_MISTYPED.
+enum memory_key { MEMORY_KEY_STATE, MEMORY_KEY_LOG };
+void memory_server_mistype(struct memory_server *server, uint32_t partition, enum memory_key key);
+void memory_server_mend(struct memory_server *server, uint32_t partition, enum memory_key key);
+// The meta fields of a partition claim another number of partitions, another wire version.
+void memory_server_claim(struct memory_server *server, uint32_t partition, uint32_t partitions,
+                         uint32_t wire);
+// Appends an entry as it is, but for its id: well-formed, yet not of our scripts.  ERR_NOMEM.
+enum err memory_server_append(struct memory_server *server, uint32_t partition,
+                              const struct stream_entry *entry) MUST_USE;
 // The client loses its connection and comes back at `server` (of as many partitions).
 void memory_client_move(struct stream *stream, struct memory_server *server);
 // The connection of one client: cut until mended; held = nothing is delivered (the process stands still).

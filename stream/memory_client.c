@@ -54,36 +54,99 @@ static void client_free(struct stream *stream)
 }
 
 // Calls of a client without a connection go nowhere.
-static bool reaches(struct memory_client *client)
+static void submit(struct stream *stream, const struct memory_call *call)
 {
+    struct memory_client *client = memory_client_of(stream);
     client->info.commands++;
-    return client->up && !client->cut;
+    memory_server_read_clock(client->server);
+    if (client->up && !client->cut) {
+        memory_request_submit(client, call);
+    }
 }
 
 static void client_meta(struct stream *stream, uint32_t partition)
 {
-    struct memory_client *client = memory_client_of(stream);
-    const struct stream_event event = {.type = STREAM_EV_META,
-                                       .partition = partition,
-                                       .meta = client->server->partitions[partition].meta};
-    if (reaches(client)) {
-        memory_server_answer(client, &event, NULL);
-    }
+    submit(stream, &(const struct memory_call){.kind = MEMORY_META, .partition = partition});
 }
 
 static void client_create(struct stream *stream, uint32_t partition,
                           const struct stream_epoch *epoch)
 {
-    struct memory_client *client = memory_client_of(stream);
-    struct memory_server *server = client->server;
-    if (!reaches(client)) {
+    submit(stream, &(const struct memory_call){
+                       .kind = MEMORY_CREATE, .partition = partition, .epoch = *epoch});
+}
+
+static void client_scan(struct stream *stream, uint32_t partition, uint64_t cursor)
+{
+    submit(stream, &(const struct memory_call){
+                       .kind = MEMORY_SCAN, .partition = partition, .cursor = cursor});
+}
+
+static void client_probe(struct stream *stream, uint32_t partition, struct stream_id id)
+{
+    submit(stream,
+           &(const struct memory_call){.kind = MEMORY_PROBE, .partition = partition, .id = id});
+}
+
+static void client_put(struct stream *stream, const struct stream_batch *batch)
+{
+    submit(stream, &(const struct memory_call){.kind = MEMORY_PUT,
+                                               .partition = batch->partition,
+                                               .epoch = *batch->epoch,
+                                               .records = batch->records,
+                                               .count = batch->count});
+}
+
+static void client_beat(struct stream *stream, struct span name, struct span payload,
+                        int64_t lease_ms)
+{
+    submit(stream,
+           &(const struct memory_call){
+               .kind = MEMORY_BEAT, .name = name, .payload = payload, .lease_ms = lease_ms});
+}
+
+// --- executing, on the server
+
+// Without memory for an answer the connection is lost.
+static void lose(struct memory_client *client)
+{
+    if (client != NULL) {
+        memory_server_disconnect(client, 0);
+    }
+}
+
+static void answer_mistyped(struct memory_client *client, enum stream_event_type type,
+                            uint32_t partition)
+{
+    const struct stream_event event = {.type = type,
+                                       .partition = partition,
+                                       .status = STREAM_MISTYPED,
+                                       .text = SPAN_LIT("WRONGTYPE something else stands there")};
+    memory_server_answer(client, &event, NULL);
+}
+
+static void do_meta(struct memory_server *server, struct memory_client *client, uint32_t partition)
+{
+    const struct memory_partition *from = &server->partitions[partition];
+    if (from->state_taken || from->log_taken) {
+        answer_mistyped(client, STREAM_EV_META, partition);
         return;
     }
-    enum err err =
-        memory_partition_create(&server->partitions[partition], epoch, server->options.partitions,
-                                memory_server_now_ms(server));
-    ASSERT(err == ERR_OK);
-    client_meta(stream, partition);
+    const struct stream_event event = {
+        .type = STREAM_EV_META, .partition = partition, .meta = memory_partition_meta(from)};
+    memory_server_answer(client, &event, NULL);
+}
+
+static void do_create(struct memory_server *server, struct memory_client *client,
+                      const struct memory_call *call)
+{
+    struct memory_partition *to = &server->partitions[call->partition];
+    if (!to->state_taken) {
+        enum err err = memory_partition_create(to, &call->epoch, server->options.partitions,
+                                               memory_server_now_ms(server));
+        ASSERT(err == ERR_OK);
+    }
+    do_meta(server, client, call->partition);
 }
 
 // One block that holds `count` pairs and all their bytes.
@@ -113,49 +176,51 @@ static struct stream_pair *copy_pairs(const struct stream_pair *pairs, uint32_t 
     return copy;
 }
 
-static void client_scan(struct stream *stream, uint32_t partition, uint64_t cursor)
+static void do_scan(struct memory_server *server, struct memory_client *client,
+                    const struct memory_call *call)
 {
-    struct memory_client *client = memory_client_of(stream);
-    const struct memory_partition *from = &client->server->partitions[partition];
+    const struct memory_partition *from = &server->partitions[call->partition];
     struct stream_pair pairs[SCAN_BATCH];
     uint32_t count = 0;
-    size_t at = (size_t)cursor;
-    if (!reaches(client)) {
+    size_t at = (size_t)call->cursor;
+    if (from->state_taken) {
+        answer_mistyped(client, STREAM_EV_SCAN, call->partition);
         return;
     }
     for (; at < from->record_count && count < SCAN_BATCH; at++) {
+        const struct memory_record *record = &from->records[at];
         // What is too short for a record is a stranger's, and nobody's business.
-        if (!from->records[at].dead && from->records[at].value.len >= MEMORY_HEAD_LEN) {
-            pairs[count++] = (struct stream_pair){.key = from->records[at].key,
-                                                  .value = from->records[at].value};
+        if (!record->dead && record->value.len >= MEMORY_HEAD_LEN) {
+            pairs[count++] = (struct stream_pair){record->key, record->value, record->oversized};
         }
     }
     struct stream_pair *copy = copy_pairs(pairs, count);
     if (copy == NULL) {
-        memory_server_disconnect(client, 0);
+        lose(client);
         return;
     }
     const struct stream_event event = {
         .type = STREAM_EV_SCAN,
-        .partition = partition,
+        .partition = call->partition,
         .scan = {.pairs = copy, .count = count, .cursor = at < from->record_count ? at : 0}};
     memory_server_answer(client, &event, copy);
 }
 
-static void client_probe(struct stream *stream, uint32_t partition, struct stream_id id)
+static void do_probe(struct memory_server *server, struct memory_client *client,
+                     const struct memory_call *call)
 {
-    struct memory_client *client = memory_client_of(stream);
-    if (!reaches(client)) {
+    const struct memory_partition *from = &server->partitions[call->partition];
+    const struct memory_entry *entry = memory_partition_at(from, call->id);
+    struct stream_event event = {.type = STREAM_EV_PROBE, .partition = call->partition};
+    struct stream_pair *copy = NULL;
+    if (from->log_taken) {
+        answer_mistyped(client, STREAM_EV_PROBE, call->partition);
         return;
     }
-    const struct memory_entry *entry =
-        memory_partition_at(&client->server->partitions[partition], id);
-    struct stream_event event = {.type = STREAM_EV_PROBE, .partition = partition};
-    struct stream_pair *copy = NULL;
     if (entry != NULL) {
         copy = copy_pairs(entry->entry.pairs, entry->entry.count);
         if (copy == NULL) {
-            memory_server_disconnect(client, 0);
+            lose(client);
             return;
         }
         event.probe.found = true;
@@ -163,20 +228,6 @@ static void client_probe(struct stream *stream, uint32_t partition, struct strea
         event.probe.entry.pairs = copy;
     }
     memory_server_answer(client, &event, copy);
-}
-
-static void client_read(struct stream *stream, uint32_t partition, struct stream_id after,
-                        bool catching_up)
-{
-    struct memory_client *client = memory_client_of(stream);
-    (void)catching_up; // there is no round trip to save
-    client->subscriptions[partition] = (struct memory_subscription){client->up, after};
-    memory_server_wake(client->server);
-}
-
-static void client_unread(struct stream *stream, uint32_t partition)
-{
-    memory_client_of(stream)->subscriptions[partition].active = false;
 }
 
 // Rows and the current values that they borrow, in one block.
@@ -203,69 +254,125 @@ static struct stream_put_row *copy_rows(const struct stream_put_row *rows, uint3
     return copy;
 }
 
-static void client_put(struct stream *stream, const struct stream_batch *batch)
+// The event of a put, and the block with its rows; false: no memory for that.
+static bool put_into(struct memory_server *server, const struct memory_call *call,
+                     struct stream_event *event, struct stream_put_row **ret_rows)
 {
-    struct memory_client *client = memory_client_of(stream);
-    struct memory_server *server = client->server;
-    struct memory_partition *to = &server->partitions[batch->partition];
+    struct memory_partition *to = &server->partitions[call->partition];
     struct stream_put_row rows[STREAM_PUT_RECORDS_MAX];
-    const struct memory_put put = {batch->epoch, batch->records, batch->count,
+    const struct memory_put put = {&call->epoch, call->records, call->count,
                                    memory_server_now_ms(server)};
-    struct stream_event event = {.type = STREAM_EV_PUT, .partition = batch->partition};
-    if (!reaches(client)) {
+    uint64_t before = to->meta.sequence;
+    *ret_rows = NULL;
+    if (server->forgetful) {
+        server->forgetful = false;
+        event->status = STREAM_AGAIN;
+        event->text = SPAN_LIT("NOSCRIPT the server has forgotten");
+        return true;
+    }
+    if (server->refuse || memory_partition_put(to, &put, rows, &event->status) != ERR_OK) {
+        event->status = STREAM_RETRY;
+        event->text = SPAN_LIT("OOM the server refuses");
+        return true;
+    }
+    if (event->status == STREAM_EPOCH) {
+        event->epoch = to->meta.epoch;
+    } else if (event->status == STREAM_MISTYPED) {
+        event->text = SPAN_LIT("WRONGTYPE something else stands there");
+    }
+    if (event->status != STREAM_OK) {
+        return true;
+    }
+    server->entries += to->meta.sequence - before;
+    *ret_rows = copy_rows(rows, call->count);
+    event->put.sequence = to->meta.sequence;
+    event->put.floor = to->meta.floor;
+    event->put.rows = *ret_rows;
+    event->put.count = call->count;
+    return *ret_rows != NULL;
+}
+
+static void do_put(struct memory_server *server, struct memory_client *client,
+                   const struct memory_call *call)
+{
+    struct stream_event event = {.type = STREAM_EV_PUT, .partition = call->partition};
+    struct stream_put_row *rows = NULL;
+    if (!put_into(server, call, &event, &rows)) {
+        lose(client);
         return;
     }
-    uint64_t before = to->meta.sequence;
-    if (server->refuse || memory_partition_put(to, &put, rows, &event.status) != ERR_OK) {
-        event.status = STREAM_RETRY;
-        event.text = SPAN_LIT("OOM the server refuses");
-    }
-    struct stream_put_row *copy = NULL;
-    if (event.status == STREAM_OK) {
-        server->entries += to->meta.sequence - before;
-        copy = copy_rows(rows, batch->count);
-        if (copy == NULL) {
-            memory_server_disconnect(client, 0);
-            return;
-        }
-        event.put.sequence = to->meta.sequence;
-        event.put.floor = to->meta.floor;
-        event.put.rows = copy;
-        event.put.count = batch->count;
-    } else if (event.status == STREAM_EPOCH) {
-        event.epoch = to->meta.epoch;
-    }
-    if (server->drop_percent > 0 && random_below(&server->random, 100) < server->drop_percent) {
-        free(copy);
+    if (client != NULL && server->drop_percent > 0 &&
+        random_below(&server->random, 100) < server->drop_percent) {
+        free(rows);
         memory_server_disconnect(client, DROP_NOTICED_MS);
         return;
     }
-    memory_server_answer(client, &event, copy);
+    memory_server_answer(client, &event, rows);
     memory_server_wake(server); // readers have something to read
 }
 
-static void client_beat(struct stream *stream, struct span name, struct span payload,
-                        int64_t lease_ms)
+static void do_beat(struct memory_server *server, struct memory_client *client,
+                    const struct memory_call *call)
 {
-    struct memory_client *client = memory_client_of(stream);
-    struct memory_server *server = client->server;
-    if (!reaches(client)) {
-        return;
-    }
     struct stream_event event = {.type = STREAM_EV_BEAT};
-    const struct memory_beat beat = {name, payload, lease_ms, memory_server_now_ms(server)};
+    const struct memory_beat beat = {call->name, call->payload, call->lease_ms,
+                                     memory_server_now_ms(server)};
     void *blob = memory_presence_beat(&server->presence, &beat, &event);
     if (blob == NULL) {
-        memory_server_disconnect(client, 0);
+        lose(client);
         return;
     }
     memory_server_answer(client, &event, blob);
 }
 
+void memory_client_execute(struct memory_server *server, struct memory_client *client,
+                           const struct memory_call *call)
+{
+    switch (call->kind) {
+    case MEMORY_META:
+        do_meta(server, client, call->partition);
+        break;
+    case MEMORY_CREATE:
+        do_create(server, client, call);
+        break;
+    case MEMORY_SCAN:
+        do_scan(server, client, call);
+        break;
+    case MEMORY_PROBE:
+        do_probe(server, client, call);
+        break;
+    case MEMORY_PUT:
+        do_put(server, client, call);
+        break;
+    case MEMORY_BEAT:
+        do_beat(server, client, call);
+        break;
+    default:
+        ASSERT(false);
+    }
+}
+
+// --- subscriptions, presence, the rest
+
+static void client_read(struct stream *stream, uint32_t partition, struct stream_id after,
+                        bool catching_up)
+{
+    struct memory_client *client = memory_client_of(stream);
+    (void)catching_up; // there is no round trip to save
+    client->subscriptions[partition] = (struct memory_subscription){client->up, after};
+    memory_server_wake(client->server);
+}
+
+static void client_unread(struct stream *stream, uint32_t partition)
+{
+    memory_client_of(stream)->subscriptions[partition].active = false;
+}
+
 static void client_forget(struct stream *stream, struct span name)
 {
     struct memory_client *client = memory_client_of(stream);
-    if (reaches(client)) {
+    client->info.commands++;
+    if (client->up && !client->cut) {
         memory_presence_forget(&client->server->presence, name);
     }
 }

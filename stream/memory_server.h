@@ -7,6 +7,7 @@
 #include "base/random.h"
 #include "stream/memory.h"
 #include "stream/memory_presence.h"
+#include "stream/memory_request.h"
 #include "stream/memory_state.h"
 
 struct memory_subscription {
@@ -44,11 +45,15 @@ struct memory_server {
     struct memory_presence presence;
     struct memory_client *clients;
     struct memory_delivery *first;
+    struct memory_request *requests; // by due
     uint32_t delay_min, delay_max, drop_percent;
-    bool refuse;
+    uint32_t request_delay_min, request_delay_max;
+    bool refuse, forgetful;
     uint64_t entries;
     memory_wake_fn wake;
     void *wake_arg;
+    memory_clock_fn clock;
+    void *clock_arg;
 };
 
 static inline struct memory_client *memory_client_of(struct stream *stream)
@@ -57,13 +62,18 @@ static inline struct memory_client *memory_client_of(struct stream *stream)
 }
 
 int64_t memory_server_now_ms(const struct memory_server *server);
+// Moves the server's clock on to the owner's, if it has one.
+void memory_server_read_clock(struct memory_server *server);
 // Tells the owner that something new waits.
 void memory_server_wake(struct memory_server *server);
-// *takes* blob.  Without memory the connection is lost, and the client learns that.
+// *takes* blob.  `client` NULL: nobody hears it.  Without memory the connection is lost, and the client learns that.
 void memory_server_answer(struct memory_client *client, const struct stream_event *event,
                           void *blob);
 void memory_server_announce(struct memory_client *client, enum stream_event_type type,
                             uint32_t delay_ms);
 // Everything open is unknown; the client learns it after `delay_ms` and comes back unless it is cut.
 void memory_server_disconnect(struct memory_client *client, uint32_t delay_ms);
+// `client` NULL: it has gone, nobody hears the answer.
+void memory_client_execute(struct memory_server *server, struct memory_client *client,
+                           const struct memory_call *call);
 void memory_server_forget_answers(struct memory_server *server, const struct memory_client *client);

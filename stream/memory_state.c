@@ -66,7 +66,7 @@ static void entry_free(struct memory_entry *entry)
     free(entry);
 }
 
-void memory_partition_fini(struct memory_partition *partition)
+static void drop_records(struct memory_partition *partition)
 {
     for (size_t i = 0; i < partition->record_count; i++) {
         span_free(&partition->records[i].key);
@@ -74,17 +74,40 @@ void memory_partition_fini(struct memory_partition *partition)
     }
     free(partition->records);
     free(partition->index);
-    for (size_t i = partition->log_start; i < partition->log_end; i++) {
-        entry_free(partition->log[i]);
-    }
+    partition->records = NULL;
+    partition->index = NULL;
+    partition->record_count = partition->record_cap = partition->index_count = 0;
+}
+
+void memory_partition_fini(struct memory_partition *partition)
+{
+    drop_records(partition);
+    memory_partition_trim(partition, 0);
     free((void *)partition->log);
     uint64_t retention = partition->retention;
     memory_partition_init(partition, retention);
 }
 
-void memory_partition_flush(struct memory_partition *partition)
+void memory_partition_take_state(struct memory_partition *partition)
 {
-    memory_partition_fini(partition);
+    drop_records(partition);
+    partition->meta = (struct stream_meta){.exists = false};
+    partition->state_taken = true;
+}
+
+void memory_partition_take_log(struct memory_partition *partition)
+{
+    memory_partition_trim(partition, 0);
+    partition->last_id = (struct stream_id){0};
+    partition->log_taken = true;
+}
+
+struct stream_meta memory_partition_meta(const struct memory_partition *partition)
+{
+    struct stream_meta meta = partition->meta;
+    bool empty = partition->log_start == partition->log_end;
+    meta.last_id = empty ? (struct stream_id){0} : partition->log[partition->log_end - 1]->entry.id;
+    return meta;
 }
 
 // --- records
@@ -155,7 +178,8 @@ static bool reserve(struct memory_partition *partition, size_t more)
 }
 
 // Takes both spans.  Room was reserved.
-static void store(struct memory_partition *partition, struct span key, struct span value)
+static struct memory_record *store(struct memory_partition *partition, struct span key,
+                                   struct span value)
 {
     uint32_t *cell = index_cell(partition, key);
     if (*cell != 0) {
@@ -164,10 +188,13 @@ static void store(struct memory_partition *partition, struct span key, struct sp
         span_free(&record->value);
         record->value = value;
         record->dead = false;
-        return;
+        record->oversized = false;
+        return record;
     }
-    partition->records[partition->record_count++] = (struct memory_record){key, value, false};
+    struct memory_record *record = &partition->records[partition->record_count++];
+    *record = (struct memory_record){.key = key, .value = value};
     *cell = (uint32_t)partition->record_count;
+    return record;
 }
 
 // --- the log
@@ -235,7 +262,6 @@ static bool entry_add(struct memory_entry *entry, struct span key, struct span v
 static void append(struct memory_partition *partition, struct memory_entry *entry, int64_t now_ms)
 {
     entry->entry.id = partition->last_id = next_id(partition, now_ms);
-    partition->meta.last_id = partition->last_id;
     partition->log[partition->log_end++] = entry;
     uint64_t mean = partition->meta.mean >= 1 ? (uint64_t)partition->meta.mean : 1;
     uint64_t keep = partition->retention / mean;
@@ -299,32 +325,25 @@ enum err memory_partition_create(struct memory_partition *partition,
     if (partition->meta.exists) {
         return ERR_OK; // the first one wins
     }
-    struct stream_id last_id = partition->last_id;
     partition->meta = (struct stream_meta){.exists = true,
                                            .epoch = *epoch,
                                            .partitions = partitions,
                                            .wire = STREAM_WIRE,
                                            .born_ms = now_ms,
-                                           .mean = 1,
-                                           .last_id = last_id};
+                                           .mean = 1};
     return ERR_OK;
-}
-
-static uint64_t counter_of(const char *version)
-{
-    return number_at(version, 8);
 }
 
 static bool is_accepted(const struct memory_partition *partition,
                         const struct stream_record *record, const struct memory_record *current)
 {
     static const char none[VERSION_LEN] = {0};
-    if (counter_of(record->value.ptr) > COUNTER_MAX) {
+    if (number_at(record->value.ptr, 8) > COUNTER_MAX) {
         return false; // the scripts count in doubles
     }
     if (current == NULL) {
         return memcmp(record->expected, none, VERSION_LEN) == 0 &&
-               counter_of(record->value.ptr) > partition->meta.floor;
+               number_at(record->value.ptr, 8) > partition->meta.floor;
     }
     return memcmp(record->expected, current->value.ptr, VERSION_LEN) == 0 &&
            memcmp(record->value.ptr, current->value.ptr, VERSION_LEN) > 0;
@@ -409,7 +428,7 @@ static void commit(struct memory_partition *partition, const struct memory_put *
     for (uint32_t i = 0; i < put->count; i++) {
         if (copies[i].key.ptr != NULL) {
             count_in(partition, &put->records[i]);
-            store(partition, copies[i].key, copies[i].value);
+            (void)store(partition, copies[i].key, copies[i].value);
         }
     }
     partition->meta.sequence++;
@@ -428,7 +447,10 @@ enum err memory_partition_put(struct memory_partition *partition, const struct m
     struct memory_record copies[STREAM_PUT_RECORDS_MAX];
     uint32_t accepted = 0;
     ASSERT(put->count <= STREAM_PUT_RECORDS_MAX);
-    *ret_status = STREAM_OK;
+    *ret_status = partition->state_taken ? STREAM_MISTYPED : STREAM_OK;
+    if (partition->state_taken) {
+        return ERR_OK;
+    }
     if (!partition->meta.exists || strcmp(partition->meta.epoch.text, put->epoch->text) != 0) {
         *ret_status = STREAM_EPOCH;
         return ERR_OK;
@@ -440,7 +462,10 @@ enum err memory_partition_put(struct memory_partition *partition, const struct m
             accepted++;
         }
     }
-    if (accepted == 0) {
+    if (accepted > 0 && partition->log_taken) {
+        *ret_status = STREAM_MISTYPED; // the log is written first: nothing was done
+    }
+    if (accepted == 0 || partition->log_taken) {
         return ERR_OK;
     }
     struct memory_entry *entry = compose(put, ret_rows);
@@ -453,19 +478,11 @@ enum err memory_partition_put(struct memory_partition *partition, const struct m
     return ERR_OK;
 }
 
-enum err memory_partition_garbage(struct memory_partition *partition, struct span key,
-                                  struct span value, int64_t now_ms)
+// What a client is shown of a value.
+static struct span cut(struct span value, bool *ret_oversized)
 {
-    struct memory_entry *entry = log_reserve(partition) ? entry_new(0) : NULL;
-    if (entry == NULL) {
-        return ERR_NOMEM;
-    }
-    if (find(partition, key) == NULL && memory_partition_plant(partition, key, value) != ERR_OK) {
-        entry_free(entry);
-        return ERR_NOMEM;
-    }
-    append(partition, entry, now_ms);
-    return ERR_OK;
+    *ret_oversized = value.len > STREAM_VALUE_MAX;
+    return *ret_oversized ? span_of(value.ptr, STREAM_CUT_KEPT) : value;
 }
 
 enum err memory_partition_plant(struct memory_partition *partition, struct span key,
@@ -473,15 +490,59 @@ enum err memory_partition_plant(struct memory_partition *partition, struct span 
 {
     struct span key_copy;
     struct span value_copy;
+    bool oversized = false;
     if (!reserve(partition, 1) || !span_copy(key, &key_copy)) {
         return ERR_NOMEM;
     }
-    if (!span_copy(value, &value_copy)) {
+    if (!span_copy(cut(value, &oversized), &value_copy)) {
         span_free(&key_copy);
         return ERR_NOMEM;
     }
-    store(partition, key_copy, value_copy);
+    store(partition, key_copy, value_copy)->oversized = oversized;
     return ERR_OK;
+}
+
+// A copy that the log may take; NULL: no memory.
+static struct memory_entry *entry_copy(const struct stream_entry *from)
+{
+    struct memory_entry *entry = entry_new(from->count);
+    for (uint32_t i = 0; entry != NULL && i < from->count; i++) {
+        bool oversized = false;
+        if (!entry_add(entry, from->pairs[i].key, cut(from->pairs[i].value, &oversized))) {
+            entry_free(entry);
+            return NULL;
+        }
+        struct stream_pair *pair = (struct stream_pair *)(uintptr_t)&entry->entry.pairs[i];
+        pair->oversized = oversized || from->pairs[i].oversized;
+    }
+    if (entry != NULL) {
+        const struct stream_pair *pairs = entry->entry.pairs;
+        entry->entry = *from;
+        entry->entry.pairs = pairs;
+    }
+    return entry;
+}
+
+enum err memory_partition_append(struct memory_partition *partition,
+                                 const struct stream_entry *from, int64_t now_ms)
+{
+    struct memory_entry *entry = log_reserve(partition) ? entry_copy(from) : NULL;
+    if (entry == NULL) {
+        return ERR_NOMEM;
+    }
+    append(partition, entry, now_ms);
+    return ERR_OK;
+}
+
+enum err memory_partition_garbage(struct memory_partition *partition, struct span key,
+                                  struct span value, int64_t now_ms)
+{
+    const struct stream_entry nonsense = {.valid = false};
+    enum err err = ERR_OK;
+    if (find(partition, key) == NULL) {
+        err = memory_partition_plant(partition, key, value);
+    }
+    return err != ERR_OK ? err : memory_partition_append(partition, &nonsense, now_ms);
 }
 
 // --- copies
@@ -501,7 +562,7 @@ static bool copy_records(const struct memory_partition *from, struct memory_part
             span_free(&key);
             return false;
         }
-        store(to, key, value);
+        store(to, key, value)->oversized = from->records[i].oversized;
     }
     return true;
 }
@@ -509,20 +570,10 @@ static bool copy_records(const struct memory_partition *from, struct memory_part
 static bool copy_log(const struct memory_partition *from, struct memory_partition *to)
 {
     for (size_t i = from->log_start; i < from->log_end; i++) {
-        const struct stream_entry *source = &from->log[i]->entry;
-        struct memory_entry *entry = log_reserve(to) ? entry_new(source->count) : NULL;
-        for (uint32_t k = 0; entry != NULL && k < source->count; k++) {
-            if (!entry_add(entry, source->pairs[k].key, source->pairs[k].value)) {
-                entry_free(entry);
-                entry = NULL;
-            }
-        }
+        struct memory_entry *entry = log_reserve(to) ? entry_copy(&from->log[i]->entry) : NULL;
         if (entry == NULL) {
             return false;
         }
-        const struct stream_pair *pairs = entry->entry.pairs;
-        entry->entry = *source;
-        entry->entry.pairs = pairs;
         to->log[to->log_end++] = entry;
     }
     return true;
@@ -535,6 +586,8 @@ enum err memory_partition_copy(const struct memory_partition *from,
     memory_partition_init(&copy, from->retention);
     copy.meta = from->meta;
     copy.last_id = from->last_id;
+    copy.state_taken = from->state_taken;
+    copy.log_taken = from->log_taken;
     if (!copy_records(from, &copy) || !copy_log(from, &copy)) {
         memory_partition_fini(&copy);
         return ERR_NOMEM;

@@ -19,6 +19,7 @@
 struct memory_record {
     struct span key, value; // owned
     bool dead;              // purged: its place stays, so that scan cursors stay valid
+    bool oversized;         // `value` is cut short
 };
 
 struct memory_entry {
@@ -35,13 +36,13 @@ struct memory_partition {
     size_t log_start, log_end, log_cap;
     uint64_t appended_records;
     struct stream_id last_id;
-    uint64_t retention; // records
+    uint64_t retention;          // records
+    bool state_taken, log_taken; // something else stands at its key
 };
 
 void memory_partition_init(struct memory_partition *partition, uint64_t retention);
+// It may be used again: everything is gone, ids start anew.
 void memory_partition_fini(struct memory_partition *partition);
-// Everything is gone; ids start anew.
-void memory_partition_flush(struct memory_partition *partition);
 // A deep copy, for roll-backs and forks.
 enum err memory_partition_copy(const struct memory_partition *from,
                                struct memory_partition *ret_copy) MUST_USE;
@@ -57,7 +58,7 @@ struct memory_put {
     int64_t now_ms;
 };
 
-// Rows borrow from the partition.  STREAM_EPOCH: nothing was done.  ERR_NOMEM: nothing was done.
+// Rows borrow from the partition.  STREAM_EPOCH, STREAM_MISTYPED: nothing was done.  ERR_NOMEM: nothing was done.
 enum err memory_partition_put(struct memory_partition *partition, const struct memory_put *put,
                               struct stream_put_row *ret_rows,
                               enum stream_status *ret_status) MUST_USE;
@@ -69,6 +70,14 @@ const struct memory_entry *memory_partition_at(const struct memory_partition *pa
                                                struct stream_id id);
 void memory_partition_trim(struct memory_partition *partition, size_t keep);
 void memory_partition_lose(struct memory_partition *partition, size_t nth); // XDEL
+// Something else stands at the key of the state, or of the log: what was there is gone.
+void memory_partition_take_state(struct memory_partition *partition);
+void memory_partition_take_log(struct memory_partition *partition);
+// Appends an entry as it is, but for its id.
+enum err memory_partition_append(struct memory_partition *partition,
+                                 const struct stream_entry *entry, int64_t now_ms) MUST_USE;
+// The meta fields, last_id being 0-0 where the log is empty.
+struct stream_meta memory_partition_meta(const struct memory_partition *partition);
 // A stranger's entry that is none of ours, and his record where none stands.
 enum err memory_partition_garbage(struct memory_partition *partition, struct span key,
                                   struct span value, int64_t now_ms) MUST_USE;

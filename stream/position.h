@@ -65,11 +65,15 @@ struct stream_meta {
     struct stream_id last_id; // of the log; 0-0 when it is empty
 };
 
+// A value that is longer is a stranger's: only its first bytes are given.
+#define STREAM_VALUE_MAX (96 * 1024)
+#define STREAM_CUT_KEPT 64
+
 // One pair of an entry or of a scan; borrows.  An empty value: purged.
 struct stream_pair {
     struct span key;
     struct span value; // version | hash | body, see codec.h
-    bool oversized;    // announced over the ceiling: skipped, key and value are cut short
+    bool oversized;    // longer than STREAM_VALUE_MAX: cut short
 };
 
 struct stream_entry {

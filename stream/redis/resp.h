@@ -14,12 +14,13 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/span.h"
+#include "stream/position.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#define RESP_BULK_MAX (96 * 1024)
-#define RESP_CUT_KEPT 64 // bytes that are kept of a bulk that is cut
+#define RESP_BULK_MAX STREAM_VALUE_MAX
+#define RESP_CUT_KEPT STREAM_CUT_KEPT // bytes that are kept of a bulk that is cut
 #define RESP_COUNT_MAX (1024 * 1024)
 #define RESP_LINE_MAX (64 * 1024)
 #define RESP_REPLY_MAX (64 * 1024 * 1024)

@@ -150,6 +150,19 @@ void rig_close(struct rig *rig)
     rig->backend->close(rig);
 }
 
+void rig_each(void (*row)(struct rig *rig, struct rig_client *a, struct rig_client *b))
+{
+    static const struct rig_backend *const backends[] = {&rig_memory, &rig_redis};
+    for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++) {
+        struct rig rig = {0};
+        rig_open(&rig, backends[i]);
+        struct rig_client *a = rig_client(&rig);
+        struct rig_client *b = rig_client(&rig);
+        row(&rig, a, b);
+        rig_close(&rig);
+    }
+}
+
 struct rig_client *rig_client_unstarted(struct rig *rig)
 {
     struct rig_client *client = &rig->clients[rig->client_count++];

@@ -7,6 +7,7 @@
 // A wait that takes longer than eight seconds fails the test.  One thread.
 #pragma once
 
+#include "stream/memory.h"
 #include "stream/stream.h"
 #include "tests/lib/redis_server.h"
 
@@ -29,6 +30,12 @@ struct rig_backend {
     void (*lose_last)(struct rig *rig, uint32_t partition);
     void (*garbage_entry)(struct rig *rig, uint32_t partition, struct span key, struct span value);
     void (*garbage_record)(struct rig *rig, uint32_t partition, struct span key, struct span value);
+    // An entry with a head of ours, whoever wrote it; its id is not looked at.
+    void (*foreign_entry)(struct rig *rig, uint32_t partition, const struct stream_entry *entry);
+    void (*mistype)(struct rig *rig, uint32_t partition, enum memory_key key);
+    void (*mend)(struct rig *rig, uint32_t partition, enum memory_key key);
+    void (*claim)(struct rig *rig, uint32_t partition, uint32_t partitions, uint32_t wire);
+    void (*forget_scripts)(struct rig *rig);
     void (*floor)(struct rig *rig, uint32_t partition, uint64_t floor);
     void (*cut)(struct rig *rig, uint32_t client); // and mends it
     void (*wait_ms)(struct rig *rig, int64_t ms);  // time passes for server and clients
@@ -36,6 +43,10 @@ struct rig_backend {
 
 extern const struct rig_backend rig_memory;
 extern const struct rig_backend rig_redis;
+
+struct rig_client;
+// Runs `row` over each backend, with a fresh server and two started clients.
+void rig_each(void (*row)(struct rig *rig, struct rig_client *a, struct rig_client *b));
 
 // An event with everything that it borrowed, in one block.
 struct rig_seen {

@@ -63,6 +63,32 @@ static void memory_garbage_record(struct rig *rig, uint32_t partition, struct sp
     CHECK_OK(memory_partition_plant(inside(rig, partition), key, value));
 }
 
+static void memory_foreign_entry(struct rig *rig, uint32_t partition,
+                                 const struct stream_entry *entry)
+{
+    CHECK_OK(memory_server_append(rig->memory, partition, entry));
+}
+
+static void memory_mistype(struct rig *rig, uint32_t partition, enum memory_key key)
+{
+    memory_server_mistype(rig->memory, partition, key);
+}
+
+static void memory_mend(struct rig *rig, uint32_t partition, enum memory_key key)
+{
+    memory_server_mend(rig->memory, partition, key);
+}
+
+static void memory_claim(struct rig *rig, uint32_t partition, uint32_t partitions, uint32_t wire)
+{
+    memory_server_claim(rig->memory, partition, partitions, wire);
+}
+
+static void memory_forget_scripts(struct rig *rig)
+{
+    memory_server_forget_scripts(rig->memory);
+}
+
 static void memory_floor(struct rig *rig, uint32_t partition, uint64_t floor)
 {
     inside(rig, partition)->meta.floor = floor;
@@ -90,6 +116,11 @@ const struct rig_backend rig_memory = {.name = "memory",
                                        .lose_last = memory_lose_last,
                                        .garbage_entry = memory_garbage_entry,
                                        .garbage_record = memory_garbage_record,
+                                       .foreign_entry = memory_foreign_entry,
+                                       .mistype = memory_mistype,
+                                       .mend = memory_mend,
+                                       .claim = memory_claim,
+                                       .forget_scripts = memory_forget_scripts,
                                        .floor = memory_floor,
                                        .cut = memory_cut,
                                        .wait_ms = memory_wait_ms};

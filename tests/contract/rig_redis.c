@@ -95,6 +95,54 @@ static void redis_garbage_record(struct rig *rig, uint32_t partition, struct spa
     send_key(rig, "HSET", partition, (const struct span[]){key, value});
 }
 
+static void redis_foreign_entry(struct rig *rig, uint32_t partition,
+                                const struct stream_entry *entry)
+{
+    char key[32];
+    char head[120];
+    struct span words[16] = {SPAN_LIT("XADD"), {0}, SPAN_LIT("*"), SPAN_LIT("#")};
+    size_t count = 5;
+    snprintf(key, sizeof(key), "{mp:%u}e", partition);
+    snprintf(head, sizeof(head), "%s:%llu:%llu-%012llx:%llu", entry->epoch.text,
+             (unsigned long long)entry->sequence, (unsigned long long)entry->digest.count,
+             (unsigned long long)entry->digest.sum, (unsigned long long)entry->floor);
+    words[1] = span_str(key);
+    words[4] = span_str(head);
+    for (uint32_t i = 0; i < entry->count && count + 2 <= 16; i++) {
+        words[count++] = entry->pairs[i].key;
+        words[count++] = entry->pairs[i].value;
+    }
+    redis_server_send(&rig->redis, words, count);
+}
+
+static void redis_mistype(struct rig *rig, uint32_t partition, enum memory_key key)
+{
+    char command[80];
+    snprintf(command, sizeof(command), "SET {mp:%u}%s stranger", partition,
+             key == MEMORY_KEY_STATE ? "s" : "e");
+    rig_run(rig, command);
+}
+
+static void redis_mend(struct rig *rig, uint32_t partition, enum memory_key key)
+{
+    char command[80];
+    snprintf(command, sizeof(command), "DEL {mp:%u}%s", partition,
+             key == MEMORY_KEY_STATE ? "s" : "e");
+    rig_run(rig, command);
+}
+
+static void redis_claim(struct rig *rig, uint32_t partition, uint32_t partitions, uint32_t wire)
+{
+    char text[96];
+    snprintf(text, sizeof(text), RIG_EPOCH_A ":%u:%u:1764000000000", partitions, wire);
+    send_key(rig, "HSET", partition, (const struct span[]){SPAN_LIT("!"), span_str(text)});
+}
+
+static void redis_forget_scripts(struct rig *rig)
+{
+    rig_run(rig, "SCRIPT FLUSH");
+}
+
 static void redis_floor(struct rig *rig, uint32_t partition, uint64_t floor)
 {
     char text[32];
@@ -126,6 +174,11 @@ const struct rig_backend rig_redis = {.name = "redis",
                                       .lose_last = redis_lose_last,
                                       .garbage_entry = redis_garbage_entry,
                                       .garbage_record = redis_garbage_record,
+                                      .foreign_entry = redis_foreign_entry,
+                                      .mistype = redis_mistype,
+                                      .mend = redis_mend,
+                                      .claim = redis_claim,
+                                      .forget_scripts = redis_forget_scripts,
                                       .floor = redis_floor,
                                       .cut = redis_cut,
                                       .wait_ms = redis_wait_ms};

@@ -6,47 +6,7 @@
 
 #include <stdio.h>
 
-// --- keys of strangers
-
-TEST(a_mistyped_key_is_reported_and_harms_no_other_partition)
-{
-    struct rig rig = {0};
-    struct rig_record record;
-    rig_open(&rig, &rig_redis);
-    struct rig_client *a = rig_client(&rig);
-    rig_create(a, 0, RIG_EPOCH_A);
-    rig_create(a, 1, RIG_EPOCH_A);
-    rig_create(a, 2, RIG_EPOCH_A);
-    rig_run(&rig, "DEL {mp:1}e");
-    rig_run(&rig, "SET {mp:1}e stranger");
-    rig_run(&rig, "SET {mp:3}s stranger");
-    rig_record(&record, "i", 0, 1);
-    CHECK_EQ(rig_put_status(a, 1, &record), STREAM_MISTYPED);
-    CHECK_EQ(rig_put_status(a, 3, &record), STREAM_MISTYPED);
-    stream_scan(a->stream, 1, 0);
-    struct rig_seen *seen = rig_wait(a, STREAM_EV_SCAN);
-    CHECK_EQ(seen->event.scan.count, 0); // the log is written first: nothing of the put stayed
-    rig_seen_free(seen);
-    stream_meta(a->stream, 3);
-    seen = rig_wait(a, STREAM_EV_META);
-    CHECK_EQ(seen->event.status, STREAM_MISTYPED);
-    rig_seen_free(seen);
-    for (uint32_t p = 0; p < 3; p++) {
-        stream_read(a->stream, p, (struct stream_id){0}, false);
-    }
-    rig_put_ok(a, 0, &record);
-    rig_skip(a, STREAM_EV_ENTRY);
-    rig_put_ok(a, 2, &record);
-    rig_skip(a, STREAM_EV_ENTRY);
-    rig_run(&rig, "DEL {mp:1}e"); // mended: it is read again
-    rig_put_ok(a, 1, &record);
-    seen = rig_wait(a, STREAM_EV_ENTRY);
-    CHECK_EQ(seen->event.partition, 1);
-    CHECK(!rig_has(a, STREAM_EV_DOWN));
-    rig_seen_free(seen);
-    rig_close(&rig);
-}
-END_TEST
+// --- meta fields of strangers
 
 TEST(malformed_meta_fields_are_reported_as_mistyped)
 {
@@ -68,50 +28,6 @@ TEST(malformed_meta_fields_are_reported_as_mistyped)
         CHECK_EQ(status, i == 0 ? STREAM_EPOCH : STREAM_MISTYPED);
         rig_close(&rig);
     }
-}
-END_TEST
-
-TEST(an_oversized_record_is_cut_and_its_entry_kept)
-{
-    enum { LEN = 300000 };
-    struct rig rig = {0};
-    struct rig_record record;
-    char *big = malloc(LEN);
-    memset(big, 'x', LEN);
-    rig_open(&rig, &rig_redis);
-    struct rig_client *a = rig_client(&rig);
-    rig_create(a, 0, RIG_EPOCH_A);
-    rig_record(&record, "i", 0, 1);
-    memcpy(big, record.value, 22);
-    const struct span entry[] = {SPAN_LIT("XADD"),
-                                 SPAN_LIT("{mp:0}e"),
-                                 SPAN_LIT("*"),
-                                 SPAN_LIT("#"),
-                                 SPAN_LIT(RIG_EPOCH_A ":1:1-0123456789ab:0"),
-                                 record.record.key,
-                                 span_of(big, LEN)};
-    redis_server_send(&rig.redis, entry, 7);
-    const struct span field[] = {SPAN_LIT("HSET"), SPAN_LIT("{mp:0}s"), record.record.key,
-                                 span_of(big, LEN)};
-    redis_server_send(&rig.redis, field, 4);
-    stream_read(a->stream, 0, (struct stream_id){0}, false);
-    struct rig_seen *seen = rig_wait(a, STREAM_EV_ENTRY);
-    CHECK(seen->event.entry.valid);
-    CHECK_UEQ(seen->event.entry.sequence, 1);
-    CHECK_UEQ(seen->event.entry.digest.sum, 0x0123456789ab);
-    CHECK_EQ(seen->event.entry.count, 1);
-    CHECK(seen->event.entry.pairs[0].oversized);
-    CHECK(span_eq(seen->event.entry.pairs[0].key, record.record.key));
-    CHECK(seen->event.entry.pairs[0].value.len >= 22 && seen->event.entry.pairs[0].value.len < 100);
-    CHECK_MEM(seen->event.entry.pairs[0].value.ptr, record.value, 22);
-    rig_seen_free(seen);
-    stream_scan(a->stream, 0, 0);
-    seen = rig_wait(a, STREAM_EV_SCAN);
-    CHECK_EQ(seen->event.scan.count, 1);
-    CHECK(seen->event.scan.pairs[0].oversized);
-    rig_seen_free(seen);
-    rig_close(&rig);
-    free(big);
 }
 END_TEST
 
@@ -464,9 +380,7 @@ TEST(a_new_subscription_does_not_wait_for_a_blocked_read)
 }
 END_TEST
 
-SUITE("contract/redis", T(a_mistyped_key_is_reported_and_harms_no_other_partition),
-      T(malformed_meta_fields_are_reported_as_mistyped),
-      T(an_oversized_record_is_cut_and_its_entry_kept),
+SUITE("contract/redis", T(malformed_meta_fields_are_reported_as_mistyped),
       T(a_killed_server_is_found_again_after_its_restart),
       T(a_server_that_came_back_older_is_seen_by_meta_and_probe),
       T(a_server_that_stands_still_is_given_up_at_the_deadline),

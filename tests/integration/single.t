@@ -72,6 +72,18 @@ subtest 'an external report counts as a vote' => sub {
         'a node id is no external observer');
 };
 
+subtest 'the lag of its own stream is told by a clock that runs' => sub {
+    my $name = 'meshpulse_replication_lag_seconds';
+    my ($count, $sum) = map { $node->metric("${name}_$_") } qw(count sum);
+    for my $weight (1 .. 10) {
+        select undef, undef, undef, 0.15; # the time between two writes is no lag
+        $node->put('lag', 'l1', { weight => $weight });
+    }
+    ok(eventually(5, sub { $node->metric("${name}_count") >= $count + 10 }), 'it is measured');
+    my $mean = ($node->metric("${name}_sum") - $sum) / ($node->metric("${name}_count") - $count);
+    cmp_ok($mean, '<', 0.05 * ($ENV{MESH_PATIENCE} // 1), 'and it is short');
+};
+
 subtest 'a failing probe is a decision in the log, a metric and an event' => sub {
     my $watch = $node->watch('?service=web&since=' . $node->json('/v1/services/web/instances')->{index});
     stop_target($target);

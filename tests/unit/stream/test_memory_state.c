@@ -123,8 +123,8 @@ TEST(ids_grow_even_when_the_clock_goes_back)
         make(&sent, i, 0, 1);
         const struct memory_put put = {&epoch, &sent.record, 1, clock[i]};
         CHECK_OK(memory_partition_put(&partition, &put, &row, &status));
-        CHECK(stream_id_cmp(partition.meta.last_id, last) > 0);
-        last = partition.meta.last_id;
+        CHECK(stream_id_cmp(partition.last_id, last) > 0);
+        last = partition.last_id;
     }
     memory_partition_fini(&partition);
 }
@@ -146,7 +146,7 @@ TEST(a_copy_shares_nothing_with_what_it_was_copied_from)
     CHECK_UEQ(copy.meta.sequence, 1);
     check_digest(&copy);
     memory_partition_fini(&partition);
-    CHECK(memory_partition_at(&copy, copy.meta.last_id) != NULL);
+    CHECK(memory_partition_at(&copy, copy.last_id) != NULL);
     memory_partition_fini(&copy);
 }
 END_TEST
