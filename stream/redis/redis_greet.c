@@ -4,37 +4,17 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "stream/redis/errors.h"
+#include "stream/redis/redis_password.h"
 #include "stream/redis/redis_state.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
-#define PASSWORD_MAX 4096
 #define VERSION_MIN 7
 
 static void warn(const struct redis *redis, const char *what, struct span text)
 {
     log_event(LOG_WARN, "stream", log_text("server", redis->options.url), log_text("what", what),
               log_str("text", text));
-}
-
-// The file's first line.  False: it cannot be read.
-static bool read_password(const char *path, char ret_password[PASSWORD_MAX], size_t *ret_len)
-{
-    FILE *file = fopen(path, "re");
-    if (file == NULL) {
-        return false;
-    }
-    setbuf(file, NULL); // no copy of the secret stays in a buffer
-    size_t len = fread(ret_password, 1, PASSWORD_MAX, file);
-    bool failed = ferror(file) != 0;
-    fclose(file);
-    const char *end = len == 0 ? NULL : memchr(ret_password, '\n', len);
-    *ret_len = end == NULL ? len : (size_t)(end - ret_password);
-    if (*ret_len > 0 && ret_password[*ret_len - 1] == '\r') {
-        --*ret_len;
-    }
-    return !failed;
 }
 
 static void post(struct redis *redis, struct redis_link *link, enum redis_kind kind)
@@ -58,27 +38,16 @@ static void send_words(struct redis *redis, struct redis_link *link, enum redis_
 // False: the password file cannot be read, and redis_down was called.
 static bool send_auth(struct redis *redis, struct redis_link *link)
 {
-    char password[PASSWORD_MAX];
-    size_t len = 0;
     if (redis->options.password_file[0] == '\0') {
         return true;
     }
-    if (!read_password(redis->options.password_file, password, &len)) {
+    if (redis_password_auth(redis->options.user, redis->options.password_file, &redis->out) !=
+        ERR_OK) {
         redis_down(redis, STREAM_CONFIG, SPAN_LIT("stream.password_file cannot be read"));
         return false;
     }
-    bool has_user = redis->options.user[0] != '\0';
-    resp_command(&redis->out, has_user ? 3 : 2);
-    resp_arg_str(&redis->out, "AUTH");
-    if (has_user) {
-        resp_arg_str(&redis->out, redis->options.user);
-    }
-    resp_arg(&redis->out, span_of(password, len));
     post(redis, link, REDIS_AUTH);
-    explicit_bzero(password, sizeof(password));
-    if (redis->out.ptr != NULL) {
-        explicit_bzero(redis->out.ptr, redis->out.cap);
-    }
+    redis_password_wipe(&redis->out);
     return true;
 }
 
