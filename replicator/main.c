@@ -4,9 +4,19 @@
 #include "admin-api/ctl/ctl.h"
 #include "base/assert.h"
 #include "replicator/demo/demo.h"
+#include "replicator/forget.h"
 #include "replicator/serve.h"
 
 #include <signal.h>
+
+typedef int (*run_fn)(const struct arguments *arguments);
+
+static const run_fn runs[COMMAND_COUNT] = {
+    [COMMAND_SERVE] = serve_run,
+    [COMMAND_DEMO] = demo_run,
+    [COMMAND_CHECK_CONFIG] = check_config_run,
+    [COMMAND_FORGET] = forget_run,
+};
 
 int main(int argc, char *argv[])
 {
@@ -17,12 +27,7 @@ int main(int argc, char *argv[])
     if (ctl_run(argc, argv, &arguments, &exit)) {
         return exit;
     }
-    if (arguments.command->id == COMMAND_SERVE) {
-        return serve_run(&arguments);
-    }
-    if (arguments.command->id == COMMAND_CHECK_CONFIG) {
-        return check_config_run(&arguments);
-    }
-    ASSERT(arguments.command->id == COMMAND_DEMO);
-    return demo_run(&arguments);
+    run_fn run = runs[arguments.command->id];
+    ASSERT(run != NULL);
+    return run(&arguments);
 }

@@ -61,9 +61,9 @@ static bool has_secrets(const struct config *config)
            config->admin_tls_key_file[0] != '\0' || config->admin_tokens_file[0] != '\0';
 }
 
-int serve_run(const struct arguments *arguments)
+int serve_load(const struct arguments *arguments, const char *last_set, struct config **ret_config)
 {
-    const char *sets[ARGUMENTS_GIVEN_MAX];
+    const char *sets[ARGUMENTS_GIVEN_MAX + 1];
     struct config_options options = {.file = arguments_value(arguments, OPTION_CONFIG),
                                      .environment = (const char *const *)environ,
                                      .sets = sets};
@@ -72,8 +72,16 @@ int serve_run(const struct arguments *arguments)
             sets[options.set_count++] = arguments->given[i].value;
         }
     }
+    if (last_set != NULL) {
+        sets[options.set_count++] = last_set;
+    }
+    return load(&options, ret_config);
+}
+
+int serve_run(const struct arguments *arguments)
+{
     struct config *config = NULL;
-    int exit = load(&options, &config);
+    int exit = serve_load(arguments, NULL, &config);
     if (exit != CTL_OK) {
         return exit;
     }

@@ -2,7 +2,7 @@
 // The command line client: everything of the program but what runs a daemon.
 //
 //     main --> ctl_run --> arguments_parse --+--> a client's command: done here, over the admin API, or alone
-//                                            \--> serve, demo, check-config: back to main
+//                                            \--> serve, demo, check-config, forget: back to main
 //
 // Data goes to stdout, everything else to stderr.  Main thread.  Read next: arguments.h, session.h.
 #pragma once
