@@ -6,6 +6,7 @@
 #include "base/metric.h"
 #include "base/text.h"
 #include "replicator/board.h"
+#include "replicator/describe_record.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,7 +15,7 @@
 #define MANY_LINES_A_SECOND 10
 #define HEAD_BYTES 31 // of a refused value, in hex and its NUL
 #define OBSERVERS_LOOKED_AT 64
-#define FIELDS_MAX 10
+#define FIELDS_MAX 12
 
 void describe_init(struct describe *describe, const struct map *map, struct board *board,
                    struct span node_id)
@@ -260,9 +261,13 @@ static void equivocation(struct describe *describe, const struct core_log *log,
     }
 }
 
+// Whoever wrote the value that lost shall find it here.
 static void superseded(struct describe *describe, const struct core_log *log, struct core_time now)
 {
     struct line line = {.count = 0};
+    char kept_value[DESCRIBE_RECORD_LEN];
+    char lost_value[DESCRIBE_RECORD_LEN];
+    struct key key;
     char kept[VERSION_TEXT_LEN];
     char lost[VERSION_TEXT_LEN];
     if (may_say(describe, now.mono, &line)) {
@@ -271,6 +276,12 @@ static void superseded(struct describe *describe, const struct core_log *log, st
         add_key(&line, log->key);
         add(&line, log_text("kept", kept));
         add(&line, log_text("lost", lost));
+        if (key_parse(log->key, &key) == ERR_OK) {
+            (void)describe_record(key.kind, log->value, kept_value, sizeof(kept_value));
+            (void)describe_record(key.kind, log->other_value, lost_value, sizeof(lost_value));
+            add(&line, log_text("kept_value", kept_value));
+            add(&line, log_text("lost_value", lost_value));
+        }
         add(&line, log_text("why", "the server went back, and this was written upon less"));
         write_line(&line, LOG_WARN, "superseded");
     }

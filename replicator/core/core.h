@@ -115,10 +115,12 @@ enum core_log_what {
     CORE_LOG_REJECTED,     // partition, id, key, text = reason, value = head of the bytes
     CORE_LOG_CONFLICT,     // key: the server held something else
     CORE_LOG_EQUIVOCATION, // key: one version, two bodies
-    CORE_LOG_SUPERSEDED,   // key: a write built on less than we hold (`other`) loses to `version`
-    CORE_LOG_NODE,         // text = node, to_up
-    CORE_LOG_JOINED,       // number = incarnation
-    CORE_LOG_FENCED,       // number = the greater incarnation
+    // key: a write that was built on less than we hold (`other`, its body `other_value`) loses to what we
+    // hold (`version`, `value`)
+    CORE_LOG_SUPERSEDED,
+    CORE_LOG_NODE,   // text = node, to_up
+    CORE_LOG_JOINED, // number = incarnation
+    CORE_LOG_FENCED, // number = the greater incarnation
     CORE_LOG_READY,
     CORE_LOG_STALE_START,   // no server within start_without: ready with what is known here
     CORE_LOG_DIVERGED,      // partition: unequal digest after a resync
@@ -138,6 +140,7 @@ struct core_log {
     uint32_t partition;
     struct stream_id id;
     struct version version, other;
+    struct span other_value;
     uint64_t number;
     enum status from, to;
     enum reason reason;

@@ -332,15 +332,21 @@ static void on_probe(struct core *core, const struct stream_event *event)
 
 // A new entry that is older than what we hold: its writer had not seen ours, because the server forked or
 // went back.  The greater version wins; whoever wrote the other shall find it in the log.
-static void superseded(struct core *core, struct span key, struct version lost)
+static void superseded(struct core *core, struct span key, const struct codec_value *lost)
 {
-    struct map_facts facts;
-    if (!map_peek(core->map, key, &facts)) {
+    struct map_copy *copy = &core->copy;
+    if (!map_get(core->map, key, copy)) {
         return;
     }
+    const struct slot *slot = outbox_get(core, key); // then the map shows more than the stream has
     core->counters[CORE_SUPERSEDED]++;
-    const struct core_log log = {
-        .what = CORE_LOG_SUPERSEDED, .key = key, .version = facts.version, .other = lost};
+    const struct core_log log = {.what = CORE_LOG_SUPERSEDED,
+                                 .key = key,
+                                 .version = copy->facts.version,
+                                 .value =
+                                     slot != NULL ? bytes_span(&slot->base) : map_copy_body(copy),
+                                 .other = lost->version,
+                                 .other_value = lost->body};
     core_say(core, &log);
 }
 
@@ -367,7 +373,7 @@ static void take_pair(struct core *core, const struct stream_entry *entry, uint3
         // Somebody built on less than we hold: the server went back.
         core->counters[CORE_STALE_ENTRIES]++;
         if (!ours && parsed) {
-            superseded(core, pair->key, value.version);
+            superseded(core, pair->key, &value);
         }
         repair_plan(core, pair->key, "behind");
     }

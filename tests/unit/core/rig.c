@@ -69,6 +69,13 @@ static void on_put(struct rig *rig, const struct core_action *action)
     tell(rig, "%s", line);
 }
 
+static uint32_t weight_in(struct span body)
+{
+    struct record record;
+    CHECK_OK(codec_body_read(KEY_REGISTRATION, body, &record));
+    return record.registration.weight;
+}
+
 static void on_log(struct rig *rig, const struct core_log *log)
 {
     struct span key = short_key(log->key);
@@ -101,6 +108,11 @@ static void on_log(struct rig *rig, const struct core_log *log)
     case CORE_LOG_LEASE:
         tell(rig, "lease %.*s", (int)key.len, key.ptr);
         break;
+    case CORE_LOG_SUPERSEDED:
+        tell(rig, "superseded %.*s %llu:%u over %llu:%u", (int)key.len, key.ptr,
+             (unsigned long long)log->version.counter, weight_in(log->value),
+             (unsigned long long)log->other.counter, weight_in(log->other_value));
+        break;
     case CORE_LOG_OPAQUE:
         tell(rig, "opaque %.*s", (int)key.len, key.ptr);
         break;
@@ -110,7 +122,6 @@ static void on_log(struct rig *rig, const struct core_log *log)
     case CORE_LOG_JOINED:
     case CORE_LOG_READY:
     case CORE_LOG_STALE_START:
-    case CORE_LOG_SUPERSEDED:
     case CORE_LOG_POLICY:
     case CORE_LOG_STREAM:
     case CORE_LOG_REFUSED:

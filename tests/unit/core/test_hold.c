@@ -533,10 +533,27 @@ TEST(an_older_entry_changes_nothing_and_the_newer_record_is_put_back)
     rig_live(rig);
     rig_entry(rig, "i1", 9, WEIGHT);
     rig_clear(rig);
+    rig->log = true;
     says(rig, span_of(value, rig_value("i1", 5, 3, value)), false);
     CHECK_EQ(rig_weight(rig, "i1"), WEIGHT);
     CHECK(in_step(rig));
-    CHECK(rig_told(rig, "put i1@5=9"));
+    CHECK(rig_told(rig, "superseded i1 9:9 over 5:3\nrepair i1 behind\nput i1@5=9"));
+    CHECK_UEQ(core_get_counter(rig->core, CORE_SUPERSEDED), 1);
+    rig_free(rig);
+}
+
+TEST(what_supersedes_is_what_the_stream_had_and_not_what_is_pending_upon_it)
+{
+    struct rig *rig = rig_new();
+    char value[RECORD_LEN_MAX];
+    rig_live(rig);
+    rig_entry(rig, "i1", 9, WEIGHT);
+    rig_put_instance(rig, "i1", 7, false);
+    rig_clear(rig);
+    rig->log = true;
+    says(rig, span_of(value, rig_value("i1", 5, 3, value)), false);
+    CHECK_EQ(rig_weight(rig, "i1"), 7);
+    CHECK(rig_told(rig, "superseded i1 9:9 over 5:3\nrepair i1 behind"));
     rig_free(rig);
 }
 
@@ -562,4 +579,5 @@ SUITE("core/hold", T(a_record_of_a_future_wire_version_is_kept_and_not_shown),
       T(a_purge_takes_the_base_and_leaves_what_is_pending),
       T(a_change_of_what_was_purged_is_not_found),
       T(one_version_with_two_bodies_is_told_and_the_greater_hash_wins_everywhere),
-      T(an_older_entry_changes_nothing_and_the_newer_record_is_put_back));
+      T(an_older_entry_changes_nothing_and_the_newer_record_is_put_back),
+      T(what_supersedes_is_what_the_stream_had_and_not_what_is_pending_upon_it));

@@ -223,7 +223,44 @@ TEST(every_decision_has_its_line)
 }
 END_TEST
 
+TEST(a_write_that_was_superseded_is_told_with_both_versions_and_both_values)
+{
+    struct said *said = malloc(sizeof(*said));
+    char kept[CODEC_BODY_MAX];
+    char lost[CODEC_BODY_MAX];
+    said_init(said);
+    struct key_bytes key;
+    key_override(SPAN_LIT("default"), SPAN_LIT("pay"), SPAN_LIT("pay-1"), &key);
+    const struct record held = {
+        .kind = KEY_OVERRIDE,
+        .override = {.status = STATUS_DRAINING, .actor = SPAN_LIT("anna"), .until_ms = 1000}};
+    const struct record other = {.kind = KEY_OVERRIDE,
+                                 .override = {.status = STATUS_HEALTHY,
+                                              .actor = SPAN_LIT("bob kept_value=x\n"),
+                                              .reason = SPAN_LIT("it \"works\"")}};
+    const struct core_log log = {
+        .what = CORE_LOG_SUPERSEDED,
+        .key = key_span(&key),
+        .version = {7, 0xab},
+        .value = span_of(kept, codec_body_write(&held, kept, sizeof(kept))),
+        .other = {6, 0xcd},
+        .other_value = span_of(lost, codec_body_write(&other, lost, sizeof(lost)))};
+    say(said, &log, 1);
+    const char *text = lines(said);
+    ck_assert_msg(strstr(text,
+                         "warn superseded service=pay instance=pay-1 record=override "
+                         "kept=7-00000000000000ab lost=6-00000000000000cd "
+                         "kept_value=\"DRAINING actor=anna until=1970-01-01T00:00:01.000Z\" "
+                         "lost_value=\"HEALTHY reason=it%20%22works%22 "
+                         "actor=bob%20kept_value%3Dx%0A\" why=\"the server went back") != NULL,
+                  "%s", text);
+    said_fini(said);
+    free(said);
+}
+END_TEST
+
 SUITE("node/describe", T(a_change_of_health_is_one_line_that_names_the_observer),
       T(a_change_that_nobody_observed_names_nobody),
       T(a_stranger_cannot_fill_the_log_but_every_reject_is_counted),
+      T(a_write_that_was_superseded_is_told_with_both_versions_and_both_values),
       T(a_server_that_is_away_is_told_once), T(every_decision_has_its_line));
