@@ -10,9 +10,11 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #define SIGNALS_MAX 8
+#define SCRATCH_LEN ((size_t)64 * 1024)
 
 struct loop_signal_entry {
     struct event *event;
@@ -28,7 +30,10 @@ struct loop {
     struct mailbox mailbox;
     struct mailbox_node *taken; // out of the mailbox, oldest first, not run yet
     int wake_fd;
-    bool timer_stale; // timer_event does not stand for the first deadline any more
+    int timer_fd;
+    bool timer_stale;                   // timer_fd does not stand for the first deadline any more
+    struct loop_late *late, **late_end; // oldest first
+    char *scratch;
     size_t signal_count;
     struct loop_signal_entry signals[SIGNALS_MAX];
     _Atomic uintptr_t owner; // pthread_self of the thread in loop_run; 0: nobody
@@ -50,21 +55,19 @@ struct loop_watch {
     unsigned interest;
 };
 
-// Timers live in a heap of ours; libevent is shown the first deadline only.  So arming cannot fail, and
-// a thousand moved deadlines cost one call into libevent a turn.
+// Timers live in a heap of ours, the first deadline in a timerfd.  So arming cannot fail, a thousand moved
+// deadlines cost one system call a turn, and a turn that moves none costs none (libevent's own precise
+// timers set their timerfd anew on every turn).
 static void arm_first(struct loop *loop)
 {
     loop->timer_stale = false;
-    struct timers_entry *first = timers_first(&loop->timers);
-    if (first == NULL) {
-        event_del(loop->timer_event);
-        return;
+    const struct timers_entry *first = timers_first(&loop->timers);
+    struct itimerspec at = {{0, 0}, {0, 0}}; // all zero: never
+    if (first != NULL) {
+        int64_t us = first->at.us > 0 ? first->at.us : 1;
+        at.it_value = (struct timespec){us / 1000000, us % 1000000 * 1000};
     }
-    int64_t left_us = first->at.us - clock_mono().us;
-    left_us = left_us < 0 ? 0 : left_us;
-    struct timeval left = {left_us / 1000000, left_us % 1000000};
-    // Room for this event was made in loop_new, and libevent never gives room back.
-    int failed = event_add(loop->timer_event, &left);
+    int failed = timerfd_settime(loop->timer_fd, TFD_TIMER_ABSTIME, &at, NULL);
     ASSERT(failed == 0);
 }
 
@@ -86,7 +89,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
         struct loop_timer *timer = (struct loop_timer *)first;
         timer->fn(timer->arg);
     }
-    arm_first(loop);
+    arm_first(loop); // which also makes the descriptor unreadable again
 }
 
 // Moves what was posted so far behind what was taken before.
@@ -141,8 +144,7 @@ static enum err make_base(struct loop *loop)
     if (config == NULL) {
         return ERR_NOMEM;
     }
-    // No locks: a base belongs to one thread.  Precise: else timers come up to 4 ms late.
-    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_PRECISE_TIMER);
+    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK); // a base belongs to one thread
     loop->base = event_base_new_with_config(config);
     event_config_free(config);
     if (loop->base == NULL) {
@@ -154,15 +156,13 @@ static enum err make_base(struct loop *loop)
 static enum err make_events(struct loop *loop)
 {
     loop->wake_event = event_new(loop->base, loop->wake_fd, EV_READ | EV_PERSIST, on_wake, loop);
-    loop->timer_event = event_new(loop->base, -1, 0, on_timer, loop);
+    loop->timer_event = event_new(loop->base, loop->timer_fd, EV_READ | EV_PERSIST, on_timer, loop);
     if (loop->wake_event == NULL || loop->timer_event == NULL) {
         return ERR_NOMEM;
     }
-    const struct timeval day = {86400, 0};
-    if (event_add(loop->wake_event, NULL) != 0 || event_add(loop->timer_event, &day) != 0) {
+    if (event_add(loop->wake_event, NULL) != 0 || event_add(loop->timer_event, NULL) != 0) {
         return ERR_NOMEM;
     }
-    event_del(loop->timer_event);
     return ERR_OK;
 }
 
@@ -178,8 +178,10 @@ enum err loop_new(struct loop **ret_loop)
     atomic_init(&loop->stop, false);
     signal(SIGPIPE, SIG_IGN);
     enum err err = ERR_IO;
+    loop->late_end = &loop->late;
     loop->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (loop->wake_fd >= 0) {
+    loop->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    if (loop->wake_fd >= 0 && loop->timer_fd >= 0) {
         err = make_base(loop);
     }
     if (err == ERR_OK) {
@@ -230,17 +232,82 @@ void loop_free(struct loop *loop)
     if (loop->wake_fd >= 0) {
         close(loop->wake_fd);
     }
+    if (loop->timer_fd >= 0) {
+        close(loop->timer_fd);
+    }
+    free(loop->scratch);
+    ASSERT(loop->late == NULL);
     ASSERT(loop->timers.users == 0);
     timers_fini(&loop->timers);
     free(loop);
 }
 
-static void turn(struct loop *loop, int flags)
+void loop_late_init(struct loop_late *late, loop_fn fn, void *arg)
 {
+    *late = (struct loop_late){.next = NULL, .fn = fn, .arg = arg, .queued = false};
+}
+
+void loop_late_add(struct loop *loop, struct loop_late *late)
+{
+    ASSERT_ON_LOOP(loop);
+    if (!late->queued) {
+        late->queued = true;
+        late->next = NULL;
+        *loop->late_end = late;
+        loop->late_end = &late->next;
+    }
+}
+
+static struct loop_late *late_take_first(struct loop *loop)
+{
+    struct loop_late *late = loop->late;
+    loop->late = late->next;
+    if (loop->late == NULL) {
+        loop->late_end = &loop->late;
+    }
+    late->queued = false;
+    return late;
+}
+
+void loop_late_cancel(struct loop *loop, struct loop_late *late)
+{
+    ASSERT_ON_LOOP(loop);
+    if (!late->queued) {
+        return;
+    }
+    struct loop_late **at = &loop->late;
+    while (*at != late) {
+        at = &(*at)->next;
+    }
+    *at = late->next;
+    if (loop->late_end == &late->next) {
+        loop->late_end = at;
+    }
+    late->queued = false;
+}
+
+void loop_run_late(struct loop *loop)
+{
+    // What is added meanwhile waits for the next turn, so that it cannot hold the loop.
+    struct loop_late mark;
+    loop_late_init(&mark, NULL, NULL);
+    loop_late_add(loop, &mark);
+    for (struct loop_late *late = late_take_first(loop); late != &mark;
+         late = late_take_first(loop)) {
+        late->fn(late->arg);
+    }
+}
+
+static void turn(struct loop *loop)
+{
+    if (loop->late != NULL) {
+        loop_run_late(loop);
+    }
     if (loop->timer_stale) {
         arm_first(loop);
     }
-    int failed = event_base_loop(loop->base, flags);
+    int failed =
+        event_base_loop(loop->base, EVLOOP_ONCE | (loop->late != NULL ? EVLOOP_NONBLOCK : 0));
     ASSERT(failed >= 0);
 }
 
@@ -256,7 +323,7 @@ void loop_run(struct loop *loop)
     take_ownership(loop);
     // acquire: pairs with the release in loop_stop.  The exchange lets the loop run again later.
     while (!atomic_exchange_explicit(&loop->stop, false, memory_order_acquire)) {
-        turn(loop, EVLOOP_ONCE);
+        turn(loop);
     }
     atomic_store_explicit(&loop->owner, 0, memory_order_release);
 }
@@ -274,7 +341,7 @@ void loop_run_once(struct loop *loop, int64_t wait_ms)
     }
     take_ownership(loop);
     loop_timer_set_ms(&timer, wait_ms);
-    turn(loop, EVLOOP_ONCE);
+    turn(loop);
     loop_timer_cancel(&timer);
     timers_release(&loop->timers);
     atomic_store_explicit(&loop->owner, 0, memory_order_release);
@@ -477,6 +544,14 @@ enum err loop_signal(struct loop *loop, int signal, loop_signal_fn fn, void *arg
     }
     loop->signal_count++;
     return ERR_OK;
+}
+
+struct loop_scratch loop_scratch(struct loop *loop)
+{
+    if (loop->scratch == NULL) {
+        loop->scratch = malloc(SCRATCH_LEN);
+    }
+    return (struct loop_scratch){loop->scratch, loop->scratch == NULL ? 0 : SCRATCH_LEN};
 }
 
 struct event_base *loop_event_base(struct loop *loop)

@@ -3,6 +3,7 @@
 // other threads hand it work.
 //
 //     any thread --loop_post--> mailbox --eventfd--> loop thread: tasks, timers, ready descriptors
+//     one turn:  late calls -> wait -> whatever is ready
 //
 // Invariant: every callback of a loop runs on the one thread inside loop_run, one at a time; a
 // callback may free any object of the loop, its own included.  Between loop_new and loop_run, and
@@ -18,6 +19,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct event_base;
@@ -72,6 +74,33 @@ void loop_unpost_task(struct loop *loop, struct loop_task *task);
 // As loop_post_task with a task from the heap.  ERR_NOMEM: nothing was queued.  [any]
 enum err loop_post(struct loop *loop, loop_fn fn, void *arg) MUST_USE;
 
+// --- the end of a turn
+
+// Embedded in the caller's own object.  What is gathered while callbacks run (the bytes that a connection
+// is to send) is dealt with once, before the loop waits: no descriptor has to become ready for it.
+struct loop_late {
+    struct loop_late *next;
+    loop_fn fn;
+    void *arg;
+    bool queued;
+};
+
+void loop_late_init(struct loop_late *late, loop_fn fn, void *arg);
+// Calls late->fn(late->arg) before the loop waits next, once however often it is added; never from inside
+// this call.  `fn` may free the object.
+void loop_late_add(struct loop *loop, struct loop_late *late);
+// No effect when it is not queued.
+void loop_late_cancel(struct loop *loop, struct loop_late *late);
+// Does now what is late, for whoever steps a loop from outside.
+void loop_run_late(struct loop *loop);
+
+// Room of the loop for a moment: valid until the next callback.  len 0: no memory.
+struct loop_scratch {
+    char *ptr;
+    size_t len;
+};
+struct loop_scratch loop_scratch(struct loop *loop);
+
 // --- timers: one-shot
 
 struct loop_timer;
@@ -113,5 +142,5 @@ typedef void (*loop_signal_fn)(void *arg, int signal);
 // (over 8).
 enum err loop_signal(struct loop *loop, int signal, loop_signal_fn fn, void *arg) MUST_USE;
 
-// For conn.c, the only other file that knows libevent.
+// For transport.c, the only other file that knows libevent.
 struct event_base *loop_event_base(struct loop *loop);

@@ -254,6 +254,69 @@ TEST(a_watch_tells_when_a_descriptor_can_be_read)
     loop_free(loop);
 }
 
+// What is late leaves its number; the one with `again` adds itself once more.
+struct late_one {
+    struct loop *loop;
+    struct loop_late late;
+    char *story;
+    char letter;
+    bool again;
+};
+
+static void on_late(void *arg)
+{
+    struct late_one *one = arg;
+    size_t len = strlen(one->story);
+    one->story[len] = one->letter;
+    one->story[len + 1] = '\0';
+    if (one->again) {
+        loop_late_add(one->loop, &one->late);
+    }
+}
+
+TEST(what_is_late_runs_once_in_order_before_the_loop_waits)
+{
+    struct loop *loop = new_loop();
+    char story[64] = "";
+    struct late_one ones[3];
+    for (int i = 0; i < 3; i++) {
+        ones[i] = (struct late_one){.loop = loop, .story = story, .letter = (char)('a' + i)};
+        loop_late_init(&ones[i].late, on_late, &ones[i]);
+    }
+    loop_late_add(loop, &ones[1].late);
+    loop_late_add(loop, &ones[0].late);
+    loop_late_add(loop, &ones[1].late);
+    CHECK_STR(story, ""); // never from inside
+    loop_run_once(loop, 0);
+    CHECK_STR(story, "ba");
+    loop_run_once(loop, 0);
+    CHECK_STR(story, "ba");
+    for (int i = 0; i < 3; i++) {
+        loop_late_add(loop, &ones[i].late);
+    }
+    loop_late_cancel(loop, &ones[1].late);
+    loop_late_cancel(loop, &ones[1].late);
+    loop_late_cancel(loop, &ones[2].late); // the last: its place is used again
+    loop_late_add(loop, &ones[1].late);
+    loop_run_late(loop);
+    CHECK_STR(story, "baab");
+    loop_free(loop);
+}
+
+TEST(what_is_late_again_neither_holds_the_loop_nor_lets_it_wait)
+{
+    struct loop *loop = new_loop();
+    char story[64] = "";
+    struct late_one one = {.loop = loop, .story = story, .letter = 'x', .again = true};
+    loop_late_init(&one.late, on_late, &one);
+    loop_late_add(loop, &one.late);
+    loop_run_once(loop, 3600000);
+    loop_run_once(loop, 3600000);
+    CHECK_STR(story, "xx");
+    loop_late_cancel(loop, &one.late);
+    loop_free(loop);
+}
+
 static void on_signal(void *arg, int number)
 {
     int *seen = arg;
@@ -303,5 +366,7 @@ SUITE("base/loop", T(a_task_that_is_queued_twice_runs_once),
       T(a_task_taken_back_does_not_run_and_the_others_do), T(what_other_threads_post_all_runs_here),
       T(another_thread_is_not_on_a_running_loop), T(a_timer_fires_once_and_never_early),
       T(a_moved_timer_fires_at_its_new_time_and_a_cancelled_one_not), T(a_timer_may_free_itself),
-      T(a_watch_tells_when_a_descriptor_can_be_read), T(a_signal_comes_as_a_callback),
-      T(every_allocation_may_fail));
+      T(a_watch_tells_when_a_descriptor_can_be_read),
+      T(what_is_late_runs_once_in_order_before_the_loop_waits),
+      T(what_is_late_again_neither_holds_the_loop_nor_lets_it_wait),
+      T(a_signal_comes_as_a_callback), T(every_allocation_may_fail));
