@@ -7,13 +7,11 @@
 #include "base/loop.h"
 #include "base/socket.h"
 #include "base/tls.h"
+#include "base/transport.h"
 
 #include <errno.h>
-#include <event2/buffer.h>
-#include <event2/bufferevent.h>
-#include <event2/bufferevent_ssl.h>
-#include <event2/event.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define IN_MAX_DEFAULT 65536
@@ -34,11 +32,9 @@ struct conn {
     struct loop *loop;
     struct conn_options options;
     enum conn_state state;
-    int fd;                      // -1 once the bufferevent owns it
+    int fd;                      // -1 once the transport owns it
     struct connector *connector; // while connecting
-    struct bufferevent *bev;     // from HANDSHAKE on
-    struct evbuffer_cb_entry *out_entry;
-    struct ssl_st *session; // owned by the bufferevent
+    struct transport *transport; // from HANDSHAKE on
     struct loop_timer *timer;
     struct address peer;
     bool paused;
@@ -58,14 +54,7 @@ struct conn {
 
 static void destroy(struct conn *conn)
 {
-    if (conn->bev != NULL) {
-        if (conn->out_entry != NULL) {
-            evbuffer_remove_cb_entry(bufferevent_get_output(conn->bev), conn->out_entry);
-        }
-        bufferevent_setcb(conn->bev, NULL, NULL, NULL, NULL);
-        bufferevent_disable(conn->bev, EV_READ | EV_WRITE);
-        bufferevent_free(conn->bev); // closes the descriptor at the end of this turn of the loop
-    }
+    transport_free(conn->transport);
     connector_free(conn->connector);
     if (conn->fd >= 0) {
         close(conn->fd);
@@ -124,8 +113,8 @@ static void stop_io(struct conn *conn)
 {
     connector_free(conn->connector);
     conn->connector = NULL;
-    if (conn->bev != NULL) {
-        bufferevent_disable(conn->bev, EV_READ | EV_WRITE);
+    if (conn->transport != NULL) {
+        transport_stop(conn->transport);
     }
 }
 
@@ -166,9 +155,8 @@ static void end_errno(struct conn *conn, int errno_value)
 // True: enough has been thrown away.
 static bool discard(struct conn *conn)
 {
-    struct evbuffer *in = bufferevent_get_input(conn->bev);
-    size_t len = evbuffer_get_length(in);
-    (void)evbuffer_drain(in, len);
+    size_t len = transport_in_len(conn->transport);
+    transport_consume(conn->transport, len);
     conn->drain_left -= len < conn->drain_left ? len : conn->drain_left;
     return conn->drain_left == 0;
 }
@@ -177,16 +165,13 @@ static bool discard(struct conn *conn)
 static bool begin_drain(struct conn *conn)
 {
     conn->state = CONN_DRAIN;
-    if (conn->session != NULL) {
-        tls_session_finish(conn->session);
-    }
-    (void)shutdown(bufferevent_getfd(conn->bev), SHUT_WR);
+    transport_shutdown(conn->transport);
     if (discard(conn) || conn->eof || conn->drain_ms <= 0) {
         return true;
     }
     conn->deadlines.total = mono_add_ms(loop_now(conn->loop), conn->drain_ms);
     conn->deadlines.total_text = "drained";
-    bufferevent_enable(conn->bev, EV_READ);
+    transport_read(conn->transport, true);
     return false;
 }
 
@@ -204,7 +189,7 @@ void conn_finish(struct conn *conn, size_t drain_len, int64_t drain_ms)
     }
     conn->state = CONN_FLUSH;
     conn->deadlines.total_text = NULL;
-    bufferevent_disable(conn->bev, EV_READ);
+    transport_read(conn->transport, false);
     if (conn_out_len(conn) == 0 && begin_drain(conn)) {
         end_soon(conn, ERR_OK, "");
         return;
@@ -212,10 +197,9 @@ void conn_finish(struct conn *conn, size_t drain_len, int64_t drain_ms)
     rearm(conn);
 }
 
-// --- what the bufferevent says
+// --- what the transport says
 
-// The ceiling of the input.  Not by the bufferevent's high watermark: as long as the input stands above
-// it, that calls the read callback again and again.
+// The ceiling of the input.
 static void throttle(struct conn *conn)
 {
     bool full = conn_in_len(conn) >= conn->options.in_max;
@@ -224,15 +208,14 @@ static void throttle(struct conn *conn)
     }
     conn->full = full;
     if (full) {
-        bufferevent_disable(conn->bev, EV_READ);
+        transport_read(conn->transport, false);
     } else if (!conn->paused && !conn->eof) {
-        bufferevent_enable(conn->bev, EV_READ);
+        transport_read(conn->transport, true);
     }
 }
 
-static void on_read(struct bufferevent *bev, void *arg)
+static void on_input(void *arg)
 {
-    (void)bev;
     struct conn *conn = arg;
     conn->deadlines.active_at = loop_now(conn->loop);
     conn->depth++;
@@ -248,9 +231,8 @@ static void on_read(struct bufferevent *bev, void *arg)
     leave(conn);
 }
 
-static void on_write(struct bufferevent *bev, void *arg)
+static void on_sent(void *arg)
 {
-    (void)bev;
     struct conn *conn = arg;
     conn->depth++;
     if (conn->state == CONN_FLUSH) {
@@ -265,25 +247,20 @@ static void on_write(struct bufferevent *bev, void *arg)
     leave(conn);
 }
 
-static void on_out_change(struct evbuffer *out, const struct evbuffer_cb_info *info, void *arg)
+static void on_progress(void *arg)
 {
-    (void)out;
     struct conn *conn = arg;
-    if (info->n_deleted > 0 || info->orig_size == 0) {
-        conn->deadlines.active_at = loop_now(conn->loop);
-        conn->deadlines.progress_at = conn->deadlines.active_at;
-    }
+    conn->deadlines.active_at = loop_now(conn->loop);
+    conn->deadlines.progress_at = conn->deadlines.active_at;
 }
 
 static void opened(struct conn *conn)
 {
     conn->state = CONN_OPEN;
     conn->deadlines.active_at = loop_now(conn->loop);
-    bufferevent_setwatermark(conn->bev, EV_WRITE, conn->options.out_low, 0);
     if (!conn->paused) {
-        bufferevent_enable(conn->bev, EV_READ);
+        transport_read(conn->transport, true);
     }
-    bufferevent_enable(conn->bev, EV_WRITE);
     if (conn->options.handlers->on_open != NULL) {
         conn->options.handlers->on_open(conn->options.arg);
     }
@@ -307,10 +284,10 @@ static void failed(struct conn *conn, int errno_value)
         end_now(conn, ERR_OK, ""); // a reset after everything was sent
         return;
     }
-    unsigned long code = conn->session == NULL ? 0 : bufferevent_get_openssl_error(conn->bev);
     char text[TLS_TEXT_LEN] = "";
-    if (conn->session != NULL) {
-        tls_session_text(conn->session, code, text);
+    if (transport_session(conn->transport) != NULL) {
+        tls_session_text(transport_session(conn->transport), transport_tls_error(conn->transport),
+                         text);
     }
     if (text[0] != 0) {
         end_now(conn, ERR_TLS, text);
@@ -321,59 +298,46 @@ static void failed(struct conn *conn, int errno_value)
     }
 }
 
-static void on_event(struct bufferevent *bev, short what, void *arg)
+static void on_event(void *arg, enum transport_event event, int errno_value)
 {
-    (void)bev;
-    int errno_value = EVUTIL_SOCKET_ERROR();
     struct conn *conn = arg;
     conn->depth++;
     if (conn->state == CONN_OVER) {
         leave(conn);
         return;
     }
-    if ((what & BEV_EVENT_CONNECTED) != 0) {
+    switch (event) {
+    case TRANSPORT_CONNECTED:
         opened(conn);
-    } else if ((what & BEV_EVENT_EOF) != 0) {
+        break;
+    case TRANSPORT_EOF:
         ended_by_peer(conn);
-    } else if ((what & BEV_EVENT_ERROR) != 0) {
+        break;
+    case TRANSPORT_FAILED:
         failed(conn, errno_value);
+        break;
     }
     leave(conn);
 }
 
 // --- beginning
 
-// Gives the connected descriptor to a bufferevent.  On an error the descriptor stays ours.
+// Gives the connected descriptor to a transport.  On an error the descriptor stays ours.
 static enum err start_stream(struct conn *conn)
 {
-    struct event_base *base = loop_event_base(conn->loop);
-    const int flags = BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS;
-    if (conn->options.tls == NULL) {
-        conn->bev = bufferevent_socket_new(base, conn->fd, flags);
-    } else {
-        struct ssl_st *session = NULL;
-        enum err err = tls_session_new(conn->options.tls, conn->options.tls_name, &session);
-        if (err != ERR_OK) {
-            return err;
-        }
-        bool server = tls_context_is_server(conn->options.tls);
-        // Frees the session also when it fails.
-        conn->bev = bufferevent_openssl_socket_new(
-            base, conn->fd, session,
-            server ? BUFFEREVENT_SSL_ACCEPTING : BUFFEREVENT_SSL_CONNECTING, flags);
-        conn->session = conn->bev == NULL ? NULL : session;
+    static const struct transport_user user = {on_input, on_sent, on_progress, on_event};
+    const struct transport_options options = {.user = &user,
+                                              .arg = conn,
+                                              .in_max = conn->options.in_max,
+                                              .out_low = conn->options.out_low,
+                                              .tls = conn->options.tls,
+                                              .tls_name = conn->options.tls_name};
+    enum err err = transport_new(conn->loop, conn->fd, &options, &conn->transport);
+    if (err != ERR_OK) {
+        return err;
     }
-    if (conn->bev == NULL) {
-        return ERR_NOMEM;
-    }
-    conn->out_entry = evbuffer_add_cb(bufferevent_get_output(conn->bev), on_out_change, conn);
     conn->fd = -1;
-    bufferevent_setcb(conn->bev, on_read, on_write, on_event, conn);
-    conn->state = conn->session == NULL ? CONN_OPENING : CONN_HANDSHAKE;
-    if (conn->out_entry == NULL) {
-        // The descriptor is taken already, so this comes as an end of the stream.
-        end_soon(conn, ERR_NOMEM, err_text(ERR_NOMEM));
-    }
+    conn->state = conn->options.tls == NULL ? CONN_OPENING : CONN_HANDSHAKE;
     return ERR_OK;
 }
 
@@ -497,29 +461,19 @@ void conn_close(struct conn *conn)
 
 struct span conn_input(struct conn *conn)
 {
-    if (conn->bev == NULL) {
-        return SPAN_NONE;
-    }
-    struct evbuffer *in = bufferevent_get_input(conn->bev);
-    size_t len = evbuffer_get_length(in);
-    const void *bytes = evbuffer_pullup(in, -1);
-    if (bytes == NULL && len > 0) { // no memory for one piece: the first piece must do
-        len = evbuffer_get_contiguous_space(in);
-        bytes = evbuffer_pullup(in, (ev_ssize_t)len);
-    }
-    return span_of(bytes, len);
+    return conn->transport == NULL ? SPAN_NONE : transport_input(conn->transport);
 }
 
 size_t conn_in_len(const struct conn *conn)
 {
-    return conn->bev == NULL ? 0 : evbuffer_get_length(bufferevent_get_input(conn->bev));
+    return conn->transport == NULL ? 0 : transport_in_len(conn->transport);
 }
 
 void conn_consume(struct conn *conn, size_t len)
 {
     ASSERT(len <= conn_in_len(conn));
     if (len > 0) {
-        (void)evbuffer_drain(bufferevent_get_input(conn->bev), len);
+        transport_consume(conn->transport, len);
         throttle(conn);
     }
 }
@@ -528,7 +482,7 @@ void conn_pause(struct conn *conn)
 {
     conn->paused = true;
     if (conn->state == CONN_OPEN) {
-        bufferevent_disable(conn->bev, EV_READ);
+        transport_read(conn->transport, false);
     }
 }
 
@@ -539,11 +493,10 @@ void conn_resume(struct conn *conn)
         return;
     }
     if (!conn->eof && !conn->full) {
-        bufferevent_enable(conn->bev, EV_READ);
+        transport_read(conn->transport, true);
     }
     if (conn_in_len(conn) > 0) {
-        bufferevent_trigger(conn->bev, EV_READ,
-                            BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
+        transport_remind(conn->transport);
     }
 }
 
@@ -557,7 +510,7 @@ enum err conn_write(struct conn *conn, struct span data)
     if (waiting > conn->options.out_max || data.len > conn->options.out_max - waiting) {
         return ERR_FULL;
     }
-    if (data.len > 0 && bufferevent_write(conn->bev, data.ptr, data.len) != 0) {
+    if (data.len > 0 && transport_write(conn->transport, data) != ERR_OK) {
         return ERR_NOMEM;
     }
     conn->draining = conn->options.handlers->on_drain != NULL;
@@ -567,7 +520,7 @@ enum err conn_write(struct conn *conn, struct span data)
 
 size_t conn_out_len(const struct conn *conn)
 {
-    return conn->bev == NULL ? 0 : evbuffer_get_length(bufferevent_get_output(conn->bev));
+    return conn->transport == NULL ? 0 : transport_out_len(conn->transport);
 }
 
 void conn_set_deadline(struct conn *conn, struct mono at, const char *text)
@@ -591,10 +544,11 @@ const struct address *conn_peer(const struct conn *conn)
 
 bool conn_peer_uid(const struct conn *conn, uid_t *ret_uid)
 {
-    return conn->bev != NULL && socket_peer_uid(bufferevent_getfd(conn->bev), ret_uid);
+    return conn->transport != NULL && socket_peer_uid(transport_fd(conn->transport), ret_uid);
 }
 
 bool conn_peer_name(const struct conn *conn, char *ret_name, size_t cap)
 {
-    return conn->session != NULL && tls_session_peer_name(conn->session, ret_name, cap);
+    return conn->transport != NULL && transport_session(conn->transport) != NULL &&
+           tls_session_peer_name(transport_session(conn->transport), ret_name, cap);
 }

@@ -189,6 +189,25 @@ TEST(bytes_arrive_in_order_both_ways)
     }
 }
 
+TEST(what_a_turn_has_written_goes_out_before_the_loop_waits)
+{
+    for (int t = OVER_TCP; t <= OVER_UNIX; t++) {
+        struct fixture f;
+        start(&f, (enum transport)t);
+        open_both(&f);
+        send_text(&f.client, "one ");
+        send_text(&f.client, "piece");
+        CHECK_UEQ(conn_out_len(f.client.conn), 9);
+        CHECK_UEQ(f.client.drained, 0);
+        loop_run_late(f.loop);
+        CHECK_UEQ(conn_out_len(f.client.conn), 0);
+        CHECK_UEQ(f.client.drained, 1);
+        LOOP_WAIT(f.loop, f.server.seen.len > 0);
+        CHECK(span_eq_str(buf_span(&f.server.seen), "one piece"));
+        stop(&f);
+    }
+}
+
 static void large_arrives(enum transport transport)
 {
     struct fixture f;
@@ -556,7 +575,8 @@ TEST(every_allocation_may_fail)
     CHECK(failalloc_each(walk_connect, &address) >= 5);
 }
 
-SUITE("base/conn", T(bytes_arrive_in_order_both_ways), T(megabytes_arrive_unharmed),
+SUITE("base/conn", T(bytes_arrive_in_order_both_ways),
+      T(what_a_turn_has_written_goes_out_before_the_loop_waits), T(megabytes_arrive_unharmed),
       T(output_over_the_ceiling_is_refused_whole), T(input_that_nobody_takes_stops_the_reading),
       T(a_paused_stream_delivers_after_it_goes_on), T(finishing_sends_what_waits_and_then_ends),
       T(draining_ends_by_length_or_by_time), T(a_stream_may_be_closed_inside_its_callback),

@@ -35,7 +35,7 @@ my @LAYERS = (
 
 my %DOORS = (
     'hiredis/' => qr{^stream/redis/resp\.c$},
-    'event2/' => qr{^base/(?:loop|conn)\.c$},
+    'event2/' => qr{^base/(?:loop|transport)\.c$},
     'llhttp.h' => qr{^base/http1\.c$},
     'curl/' => qr{^(?:base/http_client|admin-api/ctl/client)\.c$},
     'openssl/' => qr{^base/(?:tls|crypto)\.c$},
