@@ -3,10 +3,10 @@
 // equally many records in the air.  CPU: INFO used_cpu_user + used_cpu_sys of the server, per record.
 #include "tests/bench/bars.h"
 
-#include "stream/redis/scripts.h"
 #include "tests/bench/raw.h"
 #include "tests/bench/report.h"
 #include "tests/bench/sample.h"
+#include "tests/bench/script.h"
 #include "tests/lib/redis_server.h"
 
 #include <stdio.h>
@@ -19,60 +19,31 @@
 #define ENTRIES_SEEN 16u
 #define CPU_LIMIT 1.9
 #define WIRE_LIMIT 1.3
-#define EPOCH "0123456789abcdef0123456789abcdef"
 #define RETENTION 100000
 
 struct rig {
     struct redis_server server;
     struct raw raw, told; // the second asks for INFO, so that it counts in neither's bytes
-    char create[SCRIPTS_SHA_LEN + 1], put[SCRIPTS_SHA_LEN + 1];
+    struct script script;
     struct sample *now, *before;
-    char key[64];
 };
 
 struct wire {
     double put, answer, entry, text;
 };
 
-static void load(struct rig *rig, enum scripts_id id, char ret_sha[SCRIPTS_SHA_LEN + 1])
-{
-    raw_command(&rig->raw, 3);
-    raw_arg_str(&rig->raw, "SCRIPT");
-    raw_arg_str(&rig->raw, "LOAD");
-    raw_arg_str(&rig->raw, scripts_rows[id].text);
-    raw_flush(&rig->raw);
-    struct raw_token token = raw_next(&rig->raw);
-    snprintf(ret_sha, SCRIPTS_SHA_LEN + 1, "%.*s", (int)token.text.len, token.text.ptr);
-}
-
-static void script(struct raw *raw, const char *sha, size_t arguments)
-{
-    raw_command(raw, 5 + arguments);
-    raw_arg_str(raw, "EVALSHA");
-    raw_arg_str(raw, sha);
-    raw_arg_str(raw, "2");
-    raw_arg_str(raw, "{mp:0}s");
-    raw_arg_str(raw, "{mp:0}e");
-}
-
 static void start(struct rig *rig)
 {
     redis_server_start(&rig->server, NULL);
     raw_open(&rig->raw, rig->server.socket);
     raw_open(&rig->told, rig->server.socket);
-    load(rig, SCRIPTS_CREATE, rig->create);
-    load(rig, SCRIPTS_PUT, rig->put);
+    rig->script = (struct script){.raw = &rig->raw, .state = "{mp:0}s", .log = "{mp:0}e"};
+    script_open(&rig->script);
     rig->now = calloc(RECORDS, sizeof(*rig->now));
     rig->before = calloc(RECORDS, sizeof(*rig->before));
     if (rig->now == NULL || rig->before == NULL) {
         report_give_up("no memory");
     }
-    script(&rig->raw, rig->create, 3);
-    raw_arg_str(&rig->raw, EPOCH);
-    raw_arg_str(&rig->raw, "16");
-    raw_arg_str(&rig->raw, "1");
-    raw_flush(&rig->raw);
-    raw_skip(&rig->raw);
 }
 
 static void stop(struct rig *rig)
@@ -98,30 +69,9 @@ static void make_samples(struct rig *rig, enum sample_kind kind, uint32_t turn)
 
 static void write_put(struct rig *rig, uint32_t first, uint32_t turn)
 {
-    struct raw *raw = &rig->raw;
-    script(raw, rig->put, 2 + 3 * BATCH);
-    raw_arg_str(raw, EPOCH);
-    raw_arg_u64(raw, RETENTION);
+    script_put(&rig->script, BATCH);
     for (uint32_t i = first; i < first + BATCH; i++) {
-        char expected[VERSION_LEN];
-        sample_expected(turn > 0 ? &rig->before[i] : NULL, expected);
-        raw_arg(raw, key_span(&rig->now[i].key));
-        raw_arg(raw, span_of(expected, sizeof(expected)));
-        raw_arg(raw, sample_value(&rig->now[i]));
-    }
-}
-
-// Answers: sequence, floor and one row for each record, which must be 1.
-static void read_put(struct raw *raw)
-{
-    raw_next(raw);
-    raw_next(raw);
-    raw_next(raw);
-    struct raw_token rows = raw_next(raw);
-    for (int64_t i = 0; i < rows.number; i++) {
-        if (raw_next(raw).number != 1) {
-            report_give_up("a put was not accepted");
-        }
+        script_put_record(&rig->script, turn > 0 ? &rig->before[i] : NULL, &rig->now[i]);
     }
 }
 
@@ -134,7 +84,7 @@ static double puts_cpu(struct rig *rig, uint32_t turn)
         }
         raw_flush(&rig->raw);
         for (uint32_t i = 0; i < IN_AIR; i += BATCH) {
-            read_put(&rig->raw);
+            script_read_put(&rig->script);
         }
     }
     return (raw_server_cpu_us(&rig->told) - before) / RECORDS;

@@ -34,6 +34,7 @@ static void on_action(void *arg, const struct core_action *action)
         stream_unread(node->stream, action->partition);
         break;
     case CORE_ACT_PUT:
+        node->puts_out++;
         stream_put(node->stream, action->partition, action->put.epoch, action->put.records,
                    action->put.count);
         break;
@@ -103,6 +104,9 @@ static void on_tick(void *arg)
 {
     struct mesh_node *node = arg;
     loop_timer_set_ms(node->tick, TICK_MS);
+    if (node->applied_us <= 0 && node->give_up_us > 0 && report_now_us() > node->give_up_us) {
+        report_give_up("a write did not arrive");
+    }
     mesh_tick(node);
 }
 
@@ -120,9 +124,11 @@ void mesh_on_stream(void *arg, const struct stream_event *stream_event)
 {
     struct mesh_node *node = arg;
     const struct core_event event = {.type = CORE_EV_STREAM, .stream = stream_event};
+    node->puts_out -= stream_event->type == STREAM_EV_PUT ? 1 : 0;
     mesh_step(node, &event);
     if (node->watched.len > 0 && brings_watched(node, stream_event)) {
         node->applied_us = report_now_us();
+        loop_stop(node->loop);
     }
 }
 

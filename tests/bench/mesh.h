@@ -27,8 +27,10 @@ struct mesh_node {
     struct core *core;
     void *arena;
     struct stream *stream;
+    uint32_t puts_out;   // puts that are not answered
     struct span watched; // a record key ...
-    double applied_us;   // ... and when a step brought its record into the map
+    double applied_us; // ... and when a step brought its record into the map, which stops the loop
+    double give_up_us; // if that has not happened by then; 0: never
 };
 
 // Makes map and core; the stream is the caller's to make, with mesh_on_stream as its callback.
