@@ -181,7 +181,7 @@ build/envoy: tools/envoy.sh
 e2e: meshpulse $(B)/meshpulse build/envoy ## The program from outside, with a real Redis and a real Envoy
 	$(Q)prove $(sort $(wildcard tests/e2e/*.t))
 
-bench: $(BENCH_BIN) ## Run the benchmarks
+bench: $(BENCH_BIN) $(B)/meshpulse ## Run the benchmarks
 	$(Q)for b in $(BENCH_BIN); do echo "== $$b"; $$b || exit 1; done
 
 # For the tools that read C; the double quotes of MESHPULSE_VERSION must survive two shells.

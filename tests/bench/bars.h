@@ -10,5 +10,7 @@ void bar_apply(void);
 void bar_server(void);
 // From a write on one node to the record in a peer's map, against XADD to blocked XREAD.
 void bar_latency(void);
+// From a PUT on one real daemon to the event at a watch of another, beside the same; no bar.
+void bar_watch(void);
 // A node that starts among 100,000 records, against a bare HSCAN of the same hashes.
 void bar_cold(void);
