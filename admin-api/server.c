@@ -323,6 +323,22 @@ void admin_wake(void *arg)
     }
 }
 
+void admin_ask(struct admin *admin)
+{
+    for (size_t i = 0; i < admin->worker_count; i++) {
+        worker_ask(&admin->workers[i]);
+    }
+}
+
+bool admin_answered(const struct admin *admin)
+{
+    bool all = true;
+    for (size_t i = 0; i < admin->worker_count; i++) {
+        all = all && worker_answered(&admin->workers[i]);
+    }
+    return all;
+}
+
 static uint16_t describe(const struct http1_listener *listener, char ret_text[128])
 {
     ret_text[0] = '\0';

@@ -16,6 +16,8 @@
 #include "admin-api/backend.h"
 #include "base/err.h"
 
+#include <stdbool.h>
+#include <stdint.h>
 #include <sys/stat.h>
 
 #define ADMIN_TEXT_LEN 320
@@ -65,6 +67,11 @@ void admin_reload(struct admin *admin);
 
 // Tells the watchers that the changefeed has grown; never blocks.  [any]
 void admin_wake(void *admin);
+
+// Asks each thread to show that it runs.  Never blocks.  Not again before all have answered.  [any]
+void admin_ask(struct admin *admin);
+// Have all of them, since they were asked?  [any]
+bool admin_answered(const struct admin *admin);
 
 // As bound: with the ports that the kernel chose; 0 where there is no such listener.  [any]
 struct admin_addresses {

@@ -17,6 +17,25 @@ static void on_wake(void *arg)
     watch_wake(worker->serve.watches);
 }
 
+// Relaxed, all three: it tells that the thread runs and orders nothing; that the mailbox hands the question
+// over makes sure that the answer comes after it.
+static void on_ask(void *arg)
+{
+    struct worker *worker = arg;
+    atomic_store_explicit(&worker->answered, true, memory_order_relaxed);
+}
+
+void worker_ask(struct worker *worker)
+{
+    atomic_store_explicit(&worker->answered, false, memory_order_relaxed);
+    (void)loop_post_task(worker->loop, &worker->ask);
+}
+
+bool worker_answered(const struct worker *worker)
+{
+    return atomic_load_explicit(&worker->answered, memory_order_relaxed);
+}
+
 // --- secrets
 
 static void take_secrets(struct worker *worker)
@@ -99,6 +118,7 @@ enum err worker_init(struct worker *worker, const struct api *rules)
     loop_task_init(&worker->wake, on_wake, worker);
     loop_task_init(&worker->renew, on_renew, worker);
     loop_task_init(&worker->stop, on_stop, worker);
+    loop_task_init(&worker->ask, on_ask, worker);
     worker->scratch = calloc(1, sizeof(*worker->scratch));
     enum err err = worker->scratch == NULL ? ERR_NOMEM : loop_new(&worker->loop);
     if (err == ERR_OK) {

@@ -4,7 +4,7 @@
 //
 //     init --> start --> [wake, give]* --> stop (the first one's brings the followers') --> join --> fini
 //
-// Invariant: everything in it but `incoming` is touched by its own thread only, once that runs.
+// Invariant: everything in it but `incoming` and `answered` is touched by its own thread only, once that runs.
 // Read next: server.h, serve.h.
 #pragma once
 
@@ -28,7 +28,8 @@ struct worker {
     struct serve serve;
     struct secrets *secrets;            // in use
     _Atomic(struct secrets *) incoming; // until the thread takes them
-    struct loop_task wake, renew, stop;
+    struct loop_task wake, renew, stop, ask;
+    atomic_bool answered; // since it was asked
     struct loop_timer *stop_step;
     struct mono stop_began;
     struct worker *followers; // told to stop once this one accepts no more
@@ -52,5 +53,8 @@ void worker_join(struct worker *worker);
 
 // The changefeed has grown.  [any]
 void worker_wake(struct worker *worker);
+// Asks it to show that it runs, and whether it has.  Not again before it has answered.  [any]
+void worker_ask(struct worker *worker);
+bool worker_answered(const struct worker *worker);
 // Uses these from now on; takes a reference.  [any]
 void worker_give(struct worker *worker, struct secrets *secrets);

@@ -6,6 +6,7 @@
 #include "replicator/config.h"
 #include "replicator/daemon_state.h"
 #include "replicator/daemon_writes.h"
+#include "replicator/driver.h"
 #include "replicator/notify.h"
 
 #include <stdlib.h>
@@ -128,7 +129,8 @@ int admin_stage_serve(struct daemon *daemon)
               log_text("listen", addresses.listen),
               log_text("probe_listen", addresses.probe_listen),
               log_text("unix", daemon->config->admin_unix), log_text("version", MESHPULSE_VERSION));
-    notify_send("READY=1");
+    notify_send(driver_is_ready(daemon->driver) ? "READY=1\nSTATUS=ready"
+                                                : "READY=1\nSTATUS=answers, and waits for the map");
     return 0;
 }
 

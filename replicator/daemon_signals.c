@@ -48,7 +48,9 @@ static void on_reload(void *arg, int signal)
 {
     struct daemon *daemon = arg;
     (void)signal;
+    notify_reloading(loop_now(daemon->loop));
     admin_stage_reload(daemon);
+    notify_send("READY=1");
 }
 
 int daemon_signals_start(struct daemon *daemon)

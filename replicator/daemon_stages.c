@@ -14,8 +14,10 @@
 #include "replicator/daemon_writes.h"
 #include "replicator/driver.h"
 #include "replicator/files_stage.h"
+#include "replicator/notify.h"
 #include "replicator/seed.h"
 #include "replicator/stream_stage.h"
+#include "replicator/watchdog_stage.h"
 
 #include <ifaddrs.h>
 #include <netinet/in.h>
@@ -137,6 +139,7 @@ static void on_warm(void *arg)
 
 static void on_ready(void *arg)
 {
+    notify_send("STATUS=ready");
     files_stage_ready(arg);
 }
 
@@ -222,5 +225,6 @@ const struct daemon_stage daemon_stages[] = {
     {"stream", stream_stage_start, stream_stage_stop},
     {"core", start_core, stop_core},
     {"serve", admin_stage_serve, admin_stage_stop},
+    {"watchdog", watchdog_stage_start, watchdog_stage_stop},
 };
 const size_t daemon_stage_count = sizeof(daemon_stages) / sizeof(daemon_stages[0]);

@@ -43,7 +43,9 @@ struct daemon {
     struct backend backend;
     struct admin *admin;
     struct envoy_files *files;
-    uint64_t files_written; // as counted so far
+    uint64_t files_written;      // as counted so far
+    struct loop_timer *watchdog; // NULL: the service manager did not ask
+    uint32_t watchdog_ms;
     struct loop_timer *leave_timer;
     struct mono leave_until;
     bool warm;

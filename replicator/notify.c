@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "replicator/notify.h"
 
+#include "base/span.h"
+#include "base/text.h"
+
+#include <inttypes.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -28,4 +33,25 @@ void notify_send(const char *state)
     (void)sendto(fd, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT,
                  (const struct sockaddr *)&address, address_len);
     (void)close(fd);
+}
+
+void notify_reloading(struct mono now)
+{
+    char state[64];
+    (void)snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%" PRId64, now.us);
+    notify_send(state);
+}
+
+uint32_t notify_watchdog_ms(void)
+{
+    const char *interval = getenv("WATCHDOG_USEC");
+    const char *pid = getenv("WATCHDOG_PID"); // a parent of ours may be meant
+    uint64_t us = 0;
+    uint64_t whom = (uint64_t)getpid();
+    if (interval == NULL || text_u64_in(span_str(interval), 1, INT64_MAX, &us) != ERR_OK ||
+        (pid != NULL && text_u64(span_str(pid), &whom) != ERR_OK) || whom != (uint64_t)getpid()) {
+        return 0;
+    }
+    const uint64_t ms = us / 1000;
+    return ms == 0 ? 1 : ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms;
 }

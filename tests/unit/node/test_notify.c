@@ -2,39 +2,28 @@
 // A datagram socket stands in for the service manager.
 #include "replicator/notify.h"
 
+#include "tests/lib/manager.h"
 #include "tests/lib/suite.h"
-
-#include <stddef.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
-
-// An abstract socket: it leaves nothing behind.
-static int listen_as(const char *name)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    size_t len = strlen(name);
-    memcpy(address.sun_path, name, len);
-    address.sun_path[0] = '\0';
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    CHECK(fd >= 0);
-    socklen_t address_len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
-    CHECK_EQ(bind(fd, (const struct sockaddr *)&address, address_len), 0);
-    return fd;
-}
 
 TEST(the_manager_is_told_in_one_datagram)
 {
-    char name[64];
-    char text[64] = "";
-    (void)snprintf(name, sizeof(name), "@meshpulse-test-%d", (int)getpid());
-    int fd = listen_as(name);
-    CHECK_EQ(setenv("NOTIFY_SOCKET", name, 1), 0);
-    notify_send("READY=1");
-    CHECK_EQ(recv(fd, text, sizeof(text) - 1, MSG_DONTWAIT), 7);
-    CHECK_STR(text, "READY=1");
+    char text[64];
+    int fd = manager_listen();
+    notify_send("READY=1\nSTATUS=ready");
+    CHECK(manager_hears(fd, text, sizeof(text)));
+    CHECK_STR(text, "READY=1\nSTATUS=ready");
+    CHECK(!manager_hears(fd, text, sizeof(text)));
+    (void)close(fd);
+}
+END_TEST
+
+TEST(a_reload_carries_its_time_in_microseconds)
+{
+    char text[64];
+    int fd = manager_listen();
+    notify_reloading((struct mono){1234567});
+    CHECK(manager_hears(fd, text, sizeof(text)));
+    CHECK_STR(text, "RELOADING=1\nMONOTONIC_USEC=1234567");
     (void)close(fd);
 }
 END_TEST
@@ -50,4 +39,42 @@ TEST(nobody_who_listens_is_no_trouble)
 }
 END_TEST
 
-SUITE("node/notify", T(the_manager_is_told_in_one_datagram), T(nobody_who_listens_is_no_trouble));
+static void set(const char *name, const char *value)
+{
+    CHECK_EQ(value == NULL ? unsetenv(name) : setenv(name, value, 1), 0);
+}
+
+TEST(the_watchdog_is_for_whom_it_names)
+{
+    char self[32], other[32];
+    (void)snprintf(self, sizeof(self), "%d", (int)getpid());
+    (void)snprintf(other, sizeof(other), "%d", (int)getpid() + 1);
+    const struct {
+        const char *interval, *pid;
+        uint32_t ms;
+    } rows[] = {
+        {NULL, NULL, 0},
+        {NULL, self, 0},
+        {"10000000", NULL, 10000},
+        {"10000000", self, 10000},
+        {"10000000", other, 0},
+        {"10000000", "", 0},
+        {"1", self, 1}, // never 0, which is "not asked"
+        {"0", self, 0},
+        {"", self, 0},
+        {"-1", self, 0},
+        {"10s", self, 0},
+        {"9223372036854775807", self, UINT32_MAX},
+        {"18446744073709551616", self, 0},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        set("WATCHDOG_USEC", rows[i].interval);
+        set("WATCHDOG_PID", rows[i].pid);
+        ck_assert_msg(notify_watchdog_ms() == rows[i].ms, "row %zu", i);
+    }
+}
+END_TEST
+
+SUITE("node/notify", T(the_manager_is_told_in_one_datagram),
+      T(a_reload_carries_its_time_in_microseconds), T(nobody_who_listens_is_no_trouble),
+      T(the_watchdog_is_for_whom_it_names));
