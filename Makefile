@@ -55,7 +55,7 @@ LIBS = $(LINK_$(MODE)) $(PKG_LIBS) -lpthread -lm
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 lib = $(patsubst %,$(B)/lib/%.a,$(1))
 
-.PHONY: all help run check check-asan check-tsan check-programs programs bench e2e clean install-deps house lint compile_commands
+.PHONY: all help run check check-asan check-tsan check-programs programs bench e2e clean install-deps house lint compile_commands install uninstall
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -183,6 +183,15 @@ e2e: meshpulse $(B)/meshpulse build/envoy ## The program from outside, with a re
 
 bench: $(BENCH_BIN) $(B)/meshpulse ## Run the benchmarks
 	$(Q)for b in $(BENCH_BIN); do echo "== $$b"; $$b || exit 1; done
+
+# --- installing ------------------------------------------------------------------------------------
+# packaging/files.txt says what goes where.
+export DESTDIR PREFIX SYSCONFDIR UNITDIR
+install: meshpulse ## Install under $(DESTDIR) and PREFIX=/usr/local; an existing configuration stays
+	$(Q)tools/install.sh install
+
+uninstall: ## Remove what install has put there; a configuration that was changed stays
+	$(Q)tools/install.sh uninstall
 
 # For the tools that read C; the double quotes of MESHPULSE_VERSION must survive two shells.
 compile_commands: ## Write compile_commands.json
