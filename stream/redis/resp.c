@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "base/text.h"
+#include "stream/redis/resp_tree.h"
 
 #include <hiredis/hiredis.h>
 #include <stdlib.h>
@@ -20,6 +21,8 @@ enum scan_state {
 
 struct resp {
     redisReader *reader;
+    redisReplyObjectFunctions functions; // the reader keeps a pointer to them
+    struct resp_tree tree;
     enum scan_state state;
     char head[HEAD_MAX];
     size_t head_len;
@@ -31,17 +34,83 @@ struct resp {
     size_t wire_len; // of the last whole reply
 };
 
+// --- what the reader calls to build a reply
+
+#if HIREDIS_MAJOR >= 1
+typedef size_t array_len; // the type of createArray's argument has changed
+#else
+typedef int array_len;
+#endif
+
+static struct resp_reply *make(const redisReadTask *task, enum resp_type type, size_t room)
+{
+    struct resp *resp = task->privdata;
+    struct resp_reply *node = resp_tree_node(&resp->tree, type, room);
+    if (node != NULL && task->parent != NULL) {
+        struct resp_reply *parent = task->parent->obj;
+        parent->elements[task->idx] = node;
+    }
+    return node;
+}
+
+static void *make_text(const redisReadTask *task, char *bytes, size_t len)
+{
+    enum resp_type type = task->type == REDIS_REPLY_STATUS  ? RESP_STATUS
+                          : task->type == REDIS_REPLY_ERROR ? RESP_ERROR
+                                                            : RESP_STRING;
+    struct resp_reply *node = make(task, type, len);
+    if (node != NULL) {
+        node->len = (uint32_t)len; // the scanner let nothing longer than RESP_BULK_MAX pass
+        memcpy(node->text, bytes, len);
+    }
+    return node;
+}
+
+static void *make_array(const redisReadTask *task, array_len len)
+{
+    struct resp_reply *node = make(task, RESP_ARRAY, (size_t)len * sizeof(struct resp_reply *));
+    if (node != NULL) {
+        node->len = (uint32_t)len; // at most RESP_COUNT_MAX, likewise
+    }
+    return node;
+}
+
+static void *make_integer(const redisReadTask *task, long long value)
+{
+    struct resp_reply *node = make(task, RESP_INTEGER, 0);
+    if (node != NULL) {
+        node->integer = value;
+    }
+    return node;
+}
+
+static void *make_nil(const redisReadTask *task)
+{
+    return make(task, RESP_NIL, 0);
+}
+
+static void unmake(void *root)
+{
+    resp_tree_free(root);
+}
+
 enum err resp_new(struct resp **ret_resp)
 {
     struct resp *resp = calloc(1, sizeof(*resp));
     if (resp == NULL) {
         return ERR_NOMEM;
     }
-    resp->reader = redisReaderCreate();
+    resp->functions = (redisReplyObjectFunctions){.createString = make_text,
+                                                  .createArray = make_array,
+                                                  .createInteger = make_integer,
+                                                  .createNil = make_nil,
+                                                  .freeObject = unmake};
+    resp->reader = redisReaderCreateWithFunctions(&resp->functions);
     if (resp->reader == NULL) {
         free(resp);
         return ERR_NOMEM;
     }
+    resp->reader->privdata = resp;
     *ret_resp = resp;
     return ERR_OK;
 }
@@ -260,9 +329,11 @@ enum err resp_next(struct resp *resp, struct resp_reply **ret_reply)
 {
     void *reply = NULL;
     if (redisReaderGetReply(resp->reader, &reply) != REDIS_OK) {
+        resp->tree = (struct resp_tree){NULL}; // the reader has freed it
         return resp->reader->err == REDIS_ERR_OOM ? ERR_NOMEM : ERR_SYNTAX;
     }
     if (reply != NULL) {
+        resp->tree = (struct resp_tree){NULL};
         size_t waiting = resp->reader->len - resp->reader->pos;
         resp->wire_len = resp->held_len - waiting;
         resp->held_len = waiting;
@@ -273,9 +344,7 @@ enum err resp_next(struct resp *resp, struct resp_reply **ret_reply)
 
 void resp_reply_free(struct resp_reply *reply)
 {
-    if (reply != NULL) {
-        freeReplyObject(reply);
-    }
+    resp_tree_free(reply);
 }
 
 size_t resp_wire_len(const struct resp *resp)
@@ -285,69 +354,48 @@ size_t resp_wire_len(const struct resp *resp)
 
 // --- looking into a reply
 
-static const redisReply *reply_of(const struct resp_reply *reply)
-{
-    return (const redisReply *)(const void *)reply;
-}
-
 // A server never mixes an integer and a bulk in an array of two where we read keys and values; our
 // scripts do not answer so either.  Only start_cut makes this shape.
-static bool is_cut(const redisReply *r)
+static bool is_cut(const struct resp_reply *r)
 {
-    return r->type == REDIS_REPLY_ARRAY && r->elements == 2 &&
-           r->element[0]->type == REDIS_REPLY_INTEGER && r->element[0]->integer > RESP_BULK_MAX &&
-           r->element[1]->type == REDIS_REPLY_STRING && r->element[1]->len == RESP_CUT_KEPT;
+    return r->len == 2 && r->elements[0]->type == RESP_INTEGER &&
+           r->elements[0]->integer > RESP_BULK_MAX && r->elements[1]->type == RESP_STRING &&
+           r->elements[1]->len == RESP_CUT_KEPT;
 }
 
 enum resp_type resp_type(const struct resp_reply *reply)
 {
-    const redisReply *r = reply_of(reply);
-    switch (r->type) {
-    case REDIS_REPLY_INTEGER:
-        return RESP_INTEGER;
-    case REDIS_REPLY_STRING:
-        return RESP_STRING;
-    case REDIS_REPLY_STATUS:
-        return RESP_STATUS;
-    case REDIS_REPLY_ERROR:
-        return RESP_ERROR;
-    case REDIS_REPLY_ARRAY:
-        return is_cut(r) ? RESP_CUT : RESP_ARRAY;
-    default:
-        return RESP_NIL;
-    }
+    return reply->type == RESP_ARRAY && is_cut(reply) ? RESP_CUT : reply->type;
 }
 
 struct span resp_text(const struct resp_reply *reply)
 {
-    const redisReply *r = reply_of(reply);
     enum resp_type type = resp_type(reply);
     if (type == RESP_CUT) {
-        return span_of(r->element[1]->str, (size_t)r->element[1]->len);
+        return span_of(reply->elements[1]->text, reply->elements[1]->len);
     }
     bool has_text = type == RESP_STRING || type == RESP_STATUS || type == RESP_ERROR;
-    return has_text ? span_of(r->str, (size_t)r->len) : SPAN_NONE;
+    return has_text ? span_of(reply->text, reply->len) : SPAN_NONE;
 }
 
 int64_t resp_integer(const struct resp_reply *reply)
 {
-    const redisReply *r = reply_of(reply);
     enum resp_type type = resp_type(reply);
     if (type == RESP_CUT) {
-        return r->element[0]->integer;
+        return reply->elements[0]->integer;
     }
-    return type == RESP_INTEGER ? r->integer : 0;
+    return type == RESP_INTEGER ? reply->integer : 0;
 }
 
 uint32_t resp_count(const struct resp_reply *reply)
 {
-    return resp_type(reply) == RESP_ARRAY ? (uint32_t)reply_of(reply)->elements : 0;
+    return resp_type(reply) == RESP_ARRAY ? reply->len : 0;
 }
 
 const struct resp_reply *resp_at(const struct resp_reply *reply, uint32_t index)
 {
     ASSERT(index < resp_count(reply));
-    return (const struct resp_reply *)(const void *)reply_of(reply)->element[index];
+    return reply->elements[index];
 }
 
 // --- commands

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // RESP2, Redis' protocol: commands to bytes, bytes to replies.  The only file that includes hiredis, whose
-// reader builds the trees; in front of it a scanner of our own reads every announced length first.
+// reader says what comes and has us build the tree (resp_tree.h); in front of it a scanner of our own reads
+// every announced length first.
 //
 //     socket --<=16 KiB pieces--> scanner --> redisReader --> resp_reply (a tree)
 //                                   |  a bulk over RESP_BULK_MAX is replaced by [length, first bytes]
