@@ -152,8 +152,7 @@ void assign_instance(struct core *core, struct instance *instance, bool again)
 
 void assign_all(struct core *core)
 {
-    uint32_t index = 0;
-    for (struct instance *i = NULL; (i = keymap_at(&core->instances, &index)) != NULL; index++) {
+    for (struct instance *i = core->first_instance; i != NULL; i = i->all_next) {
         assign_instance(core, i, false);
     }
 }

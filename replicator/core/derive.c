@@ -39,6 +39,31 @@ struct instance *derive_instance(const struct core *core, struct span registrati
     return keymap_get(&core->instances, registration_key, core_hash(core, registration_key));
 }
 
+static void link_last(struct core *core, struct instance *instance)
+{
+    instance->all_prev = core->last_instance;
+    if (core->last_instance != NULL) {
+        core->last_instance->all_next = instance;
+    } else {
+        core->first_instance = instance;
+    }
+    core->last_instance = instance;
+}
+
+static void unlink_from_all(struct core *core, struct instance *instance)
+{
+    if (instance->all_prev != NULL) {
+        instance->all_prev->all_next = instance->all_next;
+    } else {
+        core->first_instance = instance->all_next;
+    }
+    if (instance->all_next != NULL) {
+        instance->all_next->all_prev = instance->all_prev;
+    } else {
+        core->last_instance = instance->all_prev;
+    }
+}
+
 static struct instance *instance_open(struct core *core, struct span key)
 {
     struct instance *instance = derive_instance(core, key);
@@ -61,6 +86,7 @@ static struct instance *instance_open(struct core *core, struct span key)
         service->first->prev = instance;
     }
     service->first = instance;
+    link_last(core, instance);
     return instance;
 }
 
@@ -77,6 +103,7 @@ static void instance_close(struct core *core, struct instance *instance)
     if (instance->next != NULL) {
         instance->next->prev = instance->prev;
     }
+    unlink_from_all(core, instance);
     keymap_remove(&core->instances, instance);
     service_close_if_empty(core, service);
 }
@@ -439,16 +466,11 @@ static void judge(struct core *core, struct instance *instance)
 
 static void judge_all(struct core *core)
 {
-    // Judging closes instances that are gone, which shifts cells: a cell is looked at until it stays.
-    uint32_t index = 0;
-    struct instance *instance = NULL;
-    while ((instance = keymap_at(&core->instances, &index)) != NULL) {
-        uint32_t before = core->instances.count;
-        instance->heard = false; // who is up may have changed, and with it whose voice counts
-        judge(core, instance);
-        if (core->instances.count == before) {
-            index++;
-        }
+    struct instance *next = NULL;
+    for (struct instance *i = core->first_instance; i != NULL; i = next) {
+        next = i->all_next; // judging closes it if it is gone, and no other
+        i->heard = false;   // who is up may have changed, and with it whose voice counts
+        judge(core, i);
     }
 }
 

@@ -14,6 +14,8 @@
 #define REFUSED_AGAIN_MS 5000 // a misconfigured prefix is looked at again
 #define RESYNC_GAP_MS 200     // between two resyncs that are not for a digest, doubling
 #define RESYNC_GAP_DOUBLINGS 6
+#define SCANS_MAX                                                                                  \
+    2 // at once: what one partition touches fits into the cache, what all touch does not
 
 static const char *const state_names[SESSION_STATE_COUNT] = {
     [SESSION_OFFLINE] = "offline", [SESSION_PROBE] = "probe", [SESSION_COLD] = "cold",
@@ -43,6 +45,8 @@ static void move(struct core *core, uint32_t partition, enum session_state to)
     ASSERT((allowed[session->state] & (1u << to)) != 0);
     session->state = to;
     session->checking = false;
+    core->scans_waiting -= session->scan_waits ? 1 : 0;
+    session->scan_waits = false;
     session->behind_since = (struct mono){0};
     const struct core_log log = {
         .what = CORE_LOG_SESSION, .partition = partition, .text = span_str(state_names[to])};
@@ -179,6 +183,22 @@ static void scan(struct core *core, uint32_t partition, uint64_t cursor)
     core_emit(core, &action);
 }
 
+static void start_scans(struct core *core)
+{
+    uint32_t running = 0;
+    for (uint32_t p = 0; p < core->options.partitions; p++) {
+        running += core->sessions[p].state == SESSION_SCAN && !core->sessions[p].scan_waits;
+    }
+    for (uint32_t p = 0; p < core->options.partitions && running < SCANS_MAX; p++) {
+        if (core->sessions[p].scan_waits) {
+            core->sessions[p].scan_waits = false;
+            core->scans_waiting--;
+            running++;
+            scan(core, p, 0);
+        }
+    }
+}
+
 static void meta_cold(struct core *core, uint32_t partition, const struct stream_meta *meta)
 {
     struct session *session = &core->sessions[partition];
@@ -201,7 +221,8 @@ static void meta_cold(struct core *core, uint32_t partition, const struct stream
     session->history_count = 0;
     session->cursor_of_scan = true;
     move(core, partition, SESSION_SCAN);
-    scan(core, partition, 0);
+    session->scan_waits = true; // the log is read from here on: nothing is missed by waiting
+    core->scans_waiting++;
 }
 
 static void meta_end(struct core *core, uint32_t partition, const struct stream_meta *meta)
@@ -295,16 +316,18 @@ static void on_scan(struct core *core, const struct stream_event *event)
     if (session->state != SESSION_SCAN) {
         return;
     }
-    const struct hold_place place = {.partition = event->partition, .scan = true};
+    // What comes next is asked for first: the server works on it while this is taken in.
+    uint32_t partition = event->partition;
+    if (event->scan.cursor != 0) {
+        scan(core, partition, event->scan.cursor);
+    } else {
+        move(core, partition, SESSION_END);
+        session_ask_meta(core, partition);
+    }
+    const struct hold_place place = {.partition = partition, .scan = true};
     for (uint32_t i = 0; i < event->scan.count; i++) {
         (void)hold_pair(core, &place, &event->scan.pairs[i]);
     }
-    if (event->scan.cursor != 0) {
-        scan(core, event->partition, event->scan.cursor);
-        return;
-    }
-    move(core, event->partition, SESSION_END);
-    session_ask_meta(core, event->partition);
 }
 
 static void on_probe(struct core *core, const struct stream_event *event)
@@ -489,6 +512,9 @@ void session_event(struct core *core, const struct stream_event *event)
     case STREAM_EV_BEAT:
     default:
         break;
+    }
+    if (core->scans_waiting > 0) {
+        start_scans(core);
     }
 }
 

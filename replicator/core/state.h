@@ -130,6 +130,7 @@ struct session {
     bool has_cursor;
     bool cursor_of_scan; // noted before a scan: that entry's digest is older than the shadow
     uint32_t generation; // of the scan; a map mark of this value means: the server holds it
+    bool scan_waits;     // SCAN: for its turn
     uint64_t end;        // TAIL: live when past it
     uint64_t floor;
     uint64_t acked; // greatest sequence of an accepted put
@@ -200,7 +201,9 @@ struct voice {
 struct instance {
     struct keyed keyed; // registration key
     struct service *service;
-    struct instance *next, *prev;
+    struct instance *next, *prev; // of the service
+    struct instance *all_next,
+        *all_prev; // of all, as they were opened, which is as they lie in memory
     struct voice *voices;
     uint64_t rank_hash;
     uint64_t content;           // hash of what registration and override say
@@ -263,6 +266,7 @@ struct core {
     uint32_t attempt;
 
     struct session *sessions;
+    uint32_t scans_waiting;
     struct keymap outbox, side, repairs, services, instances, nodes, timed;
     uint64_t pending_slots; // slots that hold patches
 
@@ -283,6 +287,7 @@ struct core {
     struct mono gate_until; // an emptied server: wait for holders at most until then
     uint32_t live_nodes;
     struct peer *self;
+    struct instance *first_instance, *last_instance;
 
     struct instance *dirty[DIRTY_MAX];
     uint32_t dirty_count;

@@ -131,8 +131,7 @@ static void run_leases(struct core *core)
 {
     bool adopt = core->adopt_leases;
     core->adopt_leases = false;
-    uint32_t index = 0;
-    for (struct instance *i = NULL; (i = keymap_at(&core->instances, &index)) != NULL; index++) {
+    for (struct instance *i = core->first_instance; i != NULL; i = i->all_next) {
         if (i->leased && !i->lease_expired && mono_reached(core->now.mono, i->lease_due)) {
             lease_expire(core, i);
         } else if (adopt) {
