@@ -55,7 +55,7 @@ LIBS = $(LINK_$(MODE)) $(PKG_LIBS) -lpthread -lm
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 lib = $(patsubst %,$(B)/lib/%.a,$(1))
 
-.PHONY: all help run check check-asan check-tsan check-programs programs bench e2e clean install-deps house lint compile_commands install uninstall
+.PHONY: all help run check check-asan check-tsan check-programs programs bench bench-api e2e clean install-deps house lint compile_commands install uninstall
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -73,7 +73,7 @@ run: meshpulse ## Install what is missing, build, and run the demo (Ctrl-C ends 
 # --- dependencies ----------------------------------------------------------------------------------
 # These goals include a file that tools/deps.sh leaves behind: make runs the script first, then starts
 # again and sees what pkg-config says now.
-ifneq ($(filter run check check-% house e2e bench install-deps,$(MAKECMDGOALS)),)
+ifneq ($(filter run check check-% house e2e bench bench-% install-deps,$(MAKECMDGOALS)),)
 include build/deps.ok
 endif
 build/deps.ok: tools/deps.sh tools/packages.txt
@@ -183,6 +183,16 @@ e2e: meshpulse $(B)/meshpulse build/envoy ## The program from outside, with a re
 
 bench: $(BENCH_BIN) $(B)/meshpulse ## Run the benchmarks
 	$(Q)for b in $(BENCH_BIN); do echo "== $$b"; $$b || exit 1; done
+
+# What our HTTP server is measured against; no part of the product.
+$(B)/tests/bench/peers/evhttp: $(B)/tests/bench/peers/evhttp.o
+	$(Q)$(CC) -o $@ $< $(LINK_$(MODE)) $(shell pkg-config --libs libevent)
+
+bench-api: export BENCH_ROOT := $(CURDIR)/build/bench
+bench-api: export BENCH_EVHTTP := $(CURDIR)/$(B)/tests/bench/peers/evhttp
+bench-api: $(B)/meshpulse $(B)/tests/bench/peers/evhttp ## Requests/s of the admin API beside evhttp, nginx and Redis (fetches wrk and nginx)
+	$(Q)tools/bench_deps.sh $(BENCH_ROOT)
+	$(Q)tests/bench/api.pl
 
 # --- installing ------------------------------------------------------------------------------------
 # packaging/files.txt says what goes where.
