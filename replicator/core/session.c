@@ -218,6 +218,7 @@ static void meta_cold(struct core *core, uint32_t partition, const struct stream
     session->floor = meta->floor;
     session->acked = 0;
     session->born_ms = meta->born_ms;
+    session->history_at = 0;
     session->history_count = 0;
     session->cursor_of_scan = true;
     move(core, partition, SESSION_SCAN);

@@ -128,6 +128,26 @@ TEST(what_is_older_than_we_remember_tells_nothing)
     rig_free(rig);
 }
 
+// Live again after the server was emptied: what is remembered is of the new history alone.
+TEST(an_older_history_is_forgotten_as_a_whole)
+{
+    struct rig *rig = rig_at_three();
+    const struct stream_digest at_three = rig->digest;
+    rig_down(rig);
+    memset(rig->epoch, 'e', 32);
+    rig->digest = (struct stream_digest){0, 0};
+    rig_up(rig);
+    rig_meta(rig, 0);
+    rig_scan_end(rig);
+    rig_meta(rig, 0);
+    CHECK(told(rig, 0, rig->digest, true).agrees);
+    CHECK(told(rig, 3, at_three, true).agrees); // nobody has been there
+    const struct stream_digest other = {7, 7};
+    CHECK(told(rig, 3, other, true).agrees);
+    CHECK(!told(rig, 0, other, true).agrees);
+    rig_free(rig);
+}
+
 TEST(a_node_that_is_not_live_itself_judges_nobody)
 {
     struct rig *rig = rig_at_three();
@@ -237,7 +257,7 @@ TEST(names_of_the_greatest_length_fit_into_a_heartbeat)
 SUITE("core/heartbeat", T(what_one_node_writes_another_reads),
       T(the_position_is_told_as_sequence_digest_and_epoch),
       T(a_peer_disagrees_when_its_digest_differs_where_we_have_been),
-      T(what_is_older_than_we_remember_tells_nothing),
+      T(what_is_older_than_we_remember_tells_nothing), T(an_older_history_is_forgotten_as_a_whole),
       T(a_node_that_is_not_live_itself_judges_nobody), T(garbage_is_skipped_part_by_part),
       T(texts_that_are_too_long_are_cut), T(random_bytes_and_broken_heartbeats_never_crash),
       T(names_of_the_greatest_length_fit_into_a_heartbeat));
