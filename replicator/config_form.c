@@ -230,7 +230,7 @@ static const struct {
     [CONFIG_FORM_UNIX] = {form_unix, "a path of at most 107 bytes"},
     [CONFIG_FORM_LISTEN] = {form_listen, "such as 127.0.0.1:9810, [::1]:9810 or localhost:9810"},
     [CONFIG_FORM_MODE] = {form_mode, "octal, such as \"0660\""},
-    [CONFIG_FORM_STREAM_URL] = {form_stream_url, "memory:, redis://HOST:PORT or unix:///PATH"},
+    [CONFIG_FORM_STREAM_URL] = {form_stream_url, "memory:, redis://HOST:PORT, rediss://HOST:PORT or unix:///PATH"},
     [CONFIG_FORM_HTTP_URL] = {form_http_url, "such as http://127.0.0.1:9901"},
     [CONFIG_FORM_CLUSTER_NAME] = {form_cluster_name,
                                   "text with {service} in it, and {tenant} if wanted"},

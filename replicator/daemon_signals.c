@@ -8,6 +8,7 @@
 #include "replicator/driver.h"
 #include "replicator/files_stage.h"
 #include "replicator/notify.h"
+#include "stream/stream.h"
 
 #include <signal.h>
 
@@ -50,6 +51,9 @@ static void on_reload(void *arg, int signal)
     (void)signal;
     notify_reloading(loop_now(daemon->loop));
     admin_stage_reload(daemon);
+    if (daemon->stream != NULL) {
+        stream_reload(daemon->stream);
+    }
     notify_send("READY=1");
 }
 

@@ -15,6 +15,13 @@ void stream_free(struct stream *stream)
     }
 }
 
+void stream_reload(struct stream *stream)
+{
+    if (stream->ops->reload != NULL) {
+        stream->ops->reload(stream);
+    }
+}
+
 void stream_meta(struct stream *stream, uint32_t partition)
 {
     stream->ops->meta(stream, partition);

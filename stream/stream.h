@@ -24,6 +24,8 @@ struct stream;
 void stream_start(struct stream *stream);
 // Ends it: no event after this.  Not from inside its callback.  Accepts NULL.
 void stream_free(struct stream *stream);
+// Files that the backend was made with may have changed (SIGHUP): reads them again.
+void stream_reload(struct stream *stream);
 
 // Reads the meta fields of a partition and the last id of its log.
 void stream_meta(struct stream *stream, uint32_t partition);
@@ -71,6 +73,7 @@ struct stream_batch {
 struct stream_ops {
     void (*start)(struct stream *stream);
     void (*free)(struct stream *stream);
+    void (*reload)(struct stream *stream); // NULL: it has none
     void (*meta)(struct stream *stream, uint32_t partition);
     void (*create)(struct stream *stream, uint32_t partition, const struct stream_epoch *epoch);
     void (*scan)(struct stream *stream, uint32_t partition, uint64_t cursor);

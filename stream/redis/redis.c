@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "base/resolver.h"
 #include "base/tls.h"
+#include "stream/redis/errors.h"
 #include "stream/redis/redis_state.h"
 
 #include <stdio.h>
@@ -86,6 +87,7 @@ static void redis_free(struct stream *stream)
     redis_link_fini(&redis->read);
     redis_reader_fini(redis);
     redis_watch_fini(redis);
+    redis_secrets_fini(&redis->secrets);
     loop_timer_free(redis->attempt);
     buf_fini(&redis->out);
     buf_fini(&redis->beat.bytes);
@@ -94,6 +96,7 @@ static void redis_free(struct stream *stream)
 }
 
 static void on_attempt(void *arg);
+static void on_secrets(void *arg);
 
 static enum err init(struct redis *redis)
 {
@@ -102,6 +105,13 @@ static enum err init(struct redis *redis)
     enum err err = loop_timer_new(loop, on_attempt, redis, &redis->attempt);
     if (err == ERR_OK) {
         err = redis_watch_init(redis);
+    }
+    if (err == ERR_OK) {
+        redis->secrets.options = &redis->options;
+        redis->secrets.tls = redis->url.tls;
+        redis->secrets.on_change = on_secrets;
+        redis->secrets.arg = redis;
+        err = redis_secrets_init(&redis->secrets, loop);
     }
     if (err == ERR_OK) {
         err = redis_link_init(&redis->put, loop, waiting_max);
@@ -194,7 +204,8 @@ void redis_down(struct redis *redis, enum stream_status status, struct span text
     redis->put_greeted = false;
     redis->read_greeted = false;
     redis->life = REDIS_WAITING;
-    loop_timer_set_ms(redis->attempt, backoff_ms(redis, status));
+    loop_timer_set_ms(redis->attempt, redis->hasten ? 1 : backoff_ms(redis, status));
+    redis->hasten = false;
     redis->attempts += redis->attempts < 32 ? 1 : 0;
     const struct stream_event event = {.type = STREAM_EV_DOWN,
                                        .status = status,
@@ -204,31 +215,35 @@ void redis_down(struct redis *redis, enum stream_status status, struct span text
 
 static void open_links(struct redis *redis, const struct address *address)
 {
-    char text[TLS_TEXT_LEN] = "";
+    char text[TLS_TEXT_LEN];
     struct redis_link_target target = {.address = address,
                                        .timeout_ms = redis->options.connect_timeout_ms};
-    enum err err = ERR_OK;
-    if (redis->url.tls) {
-        // Made anew at each attempt, so that a rotated certificate is picked up.
-        const struct tls_options options = {.ca_file = redis->options.ca_file,
-                                            .cert_file = redis->options.cert_file,
-                                            .key_file = redis->options.key_file};
-        err = tls_context_new(&options, text, &target.tls);
-        memcpy(redis->tls_name, redis->url.host.ptr, redis->url.host.len);
-        redis->tls_name[redis->url.host.len] = '\0';
-        target.tls_name = redis->tls_name;
-    }
+    enum err err = redis_secrets_context(&redis->secrets, text, &target.tls);
     if (err != ERR_OK) {
         redis_down(redis, STREAM_CONFIG, span_str(text[0] != '\0' ? text : err_text(err)));
         return;
+    }
+    if (redis->url.tls) {
+        memcpy(redis->tls_name, redis->url.host.ptr, redis->url.host.len);
+        redis->tls_name[redis->url.host.len] = '\0';
+        target.tls_name = redis->tls_name;
     }
     err = redis_link_open(&redis->put, &target);
     if (err == ERR_OK) {
         err = redis_link_open(&redis->read, &target);
     }
-    tls_context_free(target.tls);
     if (err != ERR_OK) {
         redis_down(redis, STREAM_RETRY, span_str(err_text(err)));
+    }
+}
+
+// Whoever waits because of what stood in the files waits no longer, nor who is about to fail because of it.
+static void on_secrets(void *arg)
+{
+    struct redis *redis = arg;
+    redis->hasten = redis->life == REDIS_CONNECTING;
+    if (redis->life == REDIS_WAITING) {
+        loop_timer_set_ms(redis->attempt, 0);
     }
 }
 
@@ -270,8 +285,14 @@ static void redis_start(struct stream *stream)
     struct redis *redis = redis_of(stream);
     if (redis->life == REDIS_IDLE) {
         redis->life = REDIS_WAITING;
+        redis_secrets_start(&redis->secrets);
         loop_timer_set_ms(redis->attempt, 0);
     }
+}
+
+static void redis_reload(struct stream *stream)
+{
+    redis_secrets_read(&redis_of(stream)->secrets);
 }
 
 // --- what the links tell
@@ -287,6 +308,7 @@ static void go_up(struct redis *redis)
     redis->up_since = loop_now(redis->options.loop);
     redis->connects++;
     redis->last_error_len = 0;
+    redis->hasten = false;
     memset(redis->reloads, 0, sizeof(redis->reloads)); // of the connection before
     redis_watch_up(redis);
     const struct stream_event event = {.type = STREAM_EV_UP};
@@ -322,7 +344,7 @@ static void on_reply(struct redis_link *link, const struct redis_link_command *c
 
 static void on_down(struct redis_link *link, struct span text)
 {
-    redis_down(link->owner, STREAM_RETRY, text);
+    redis_down(link->owner, errors_status(errors_classify(text)), text);
 }
 
 static const struct redis_link_handlers handlers = {
@@ -349,6 +371,7 @@ static void redis_info(const struct stream *stream, struct stream_info *ret_info
 
 static const struct stream_ops ops = {.start = redis_start,
                                       .free = redis_free,
+                                      .reload = redis_reload,
                                       .meta = redis_calls_meta,
                                       .create = redis_calls_create,
                                       .scan = redis_calls_scan,

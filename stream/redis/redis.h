@@ -28,7 +28,8 @@ struct redis_options {
     uint64_t retention; // records per partition
     int64_t connect_timeout_ms, reply_timeout_ms, backoff_max_ms, linger_max_ms;
     bool allow_eviction; // publish even to a server that may evict keys
-    int64_t watch_ms; // how often its policy is looked at; 0: each 10 s, each 5 s while it is bad
+    int64_t
+        watch_ms; // how often to look at its policy and at our files; 0: 10 s (5 s while bad), 1 s
 };
 
 // Copies the options.  ERR_SYNTAX: the url or prefix; ERR_NOMEM; ERR_IO (no thread for names).

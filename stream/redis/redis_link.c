@@ -5,9 +5,11 @@
 #include "base/conn.h"
 #include "base/loop.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define IN_MAX (256 * 1024)
+#define CLOSE_TEXT_LEN 320
 #define OUT_MAX (32 * 1024 * 1024)
 
 static const char no_answer[] = "no answer within the deadline";
@@ -102,6 +104,7 @@ static void on_data(void *arg)
         size_t len = input.len < RESP_PIECE_MAX ? input.len : RESP_PIECE_MAX;
         enum err err = resp_feed(link->resp, span_of(input.ptr, len));
         link->bytes_in += len;
+        link->answered = true;
         conn_consume(link->conn, len);
         if (err != ERR_OK) {
             down(link, err == ERR_SYNTAX ? SPAN_LIT("what answers there does not speak RESP2")
@@ -120,9 +123,25 @@ static void on_open(void *arg)
     link->handlers->on_open(link);
 }
 
+// A server that refuses our certificate says so after our side of the handshake is done, and its word is lost
+// when the connection is reset because our first commands lie there unread.
+static const char *close_head(const struct redis_link *link, enum err err)
+{
+    if (err == ERR_TLS) {
+        return "TLS: ";
+    }
+    bool ended = err == ERR_CLOSED || err == ERR_IO;
+    return link->tls && !link->answered && ended
+               ? "TLS: ended before the first answer (is our certificate refused?): "
+               : "";
+}
+
 static void on_close(void *arg, enum err err, const char *text)
 {
-    down(arg, span_str(text[0] != '\0' ? text : err_text(err)));
+    char said[CLOSE_TEXT_LEN];
+    int len = snprintf(said, sizeof(said), "%s%s", close_head(arg, err),
+                       text[0] != '\0' ? text : err_text(err));
+    down(arg, span_of(said, len < (int)sizeof(said) ? (size_t)len : sizeof(said) - 1));
 }
 
 static const struct conn_handlers handlers = {
@@ -131,6 +150,8 @@ static const struct conn_handlers handlers = {
 enum err redis_link_open(struct redis_link *link, const struct redis_link_target *target)
 {
     ASSERT(link->conn == NULL);
+    link->tls = target->tls != NULL;
+    link->answered = false;
     enum err err = resp_new(&link->resp);
     if (err != ERR_OK) {
         return err;

@@ -50,6 +50,7 @@ struct redis_link {
     struct loop_timer *failing; // armed: sending has failed, on_down is about to come
     struct redis_link_waiting *ring;
     uint32_t ring_cap, ring_first, ring_count;
+    bool tls, answered;  // of the connection: at least one byte has come
     uint32_t generation; // of the connection, so that a callback can see that it was closed
     uint64_t bytes_in, bytes_out, commands;
 };

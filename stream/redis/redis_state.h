@@ -6,6 +6,7 @@
 //     redis_calls.c   put connection: a call out, its answer back as an event
 //     redis_script.c  calling scripts, and again when the server has forgotten them
 //     redis_reader.c  read connection: XREAD over the subscriptions
+//     redis_secrets.c certificates and password, read again when their files change
 //     redis_watch.c   looks again at what an operator may change while we are connected
 //
 // Invariant: events are given only from the loop (a reply, a timer), never from inside a call.
@@ -17,6 +18,7 @@
 #include "stream/redis/redis.h"
 #include "stream/redis/redis_link.h"
 #include "stream/redis/redis_reply.h"
+#include "stream/redis/redis_secrets.h"
 #include "stream/redis/redis_url.h"
 #include "stream/redis/scripts.h"
 
@@ -94,11 +96,13 @@ struct redis {
     enum redis_life life;
     struct redis_link put, read;
     bool put_greeted, read_greeted;
+    struct redis_secrets secrets;
     struct loop_timer *attempt;
     struct loop_timer *watch; // armed while up, where INFO is allowed
     struct resolver *resolver;
     struct resolver_query *query;
     struct random random;
+    bool hasten;       // the secrets have changed: what fails now is to be tried again at once
     uint32_t attempts; // since it was last up for a while
     struct mono up_since;
     struct buf out;

@@ -22,7 +22,7 @@ static void extend(X509 *cert, int nid, const char *value)
     X509_EXTENSION_free(extension);
 }
 
-// `ca` NULL: signs itself.  `names` NULL: a CA.
+// `ca` NULL: signs itself.  `names` NULL: a CA.  Valid from an hour ago on, for an hour more.
 static struct issued issue(const char *common_name, const char *names, const struct issued *ca)
 {
     struct issued made = {X509_new(), EVP_EC_gen("P-256")};
@@ -42,6 +42,14 @@ static struct issued issue(const char *common_name, const char *names, const str
     }
     ASSERT(X509_sign(made.cert, ca == NULL ? made.key : ca->key, EVP_sha256()) > 0);
     return made;
+}
+
+// As `issued` would have been two hours ago.
+static void expire(const struct issued *issued, const struct issued *ca)
+{
+    X509_gmtime_adj(X509_getm_notBefore(issued->cert), -3L * 3600);
+    X509_gmtime_adj(X509_getm_notAfter(issued->cert), -3600);
+    ASSERT(X509_sign(issued->cert, ca->key, EVP_sha256()) > 0);
 }
 
 static void store(const char *path, const struct issued *issued)
@@ -65,6 +73,7 @@ void certificates_make(struct certificates *certificates)
     ASSERT(mkdtemp(certificates->dir) != NULL);
     (void)snprintf(certificates->ca, 64, "%s/ca.pem", certificates->dir);
     (void)snprintf(certificates->server, 64, "%s/server.pem", certificates->dir);
+    (void)snprintf(certificates->expired, 64, "%s/expired.pem", certificates->dir);
     (void)snprintf(certificates->client, 64, "%s/client.pem", certificates->dir);
     (void)snprintf(certificates->stranger, 64, "%s/stranger.pem", certificates->dir);
     struct issued ca = issue("test CA", NULL, NULL);
@@ -74,6 +83,8 @@ void certificates_make(struct certificates *certificates)
     struct issued stranger = issue("server.test", "DNS:server.test,IP:127.0.0.1", &other);
     store(certificates->ca, &ca);
     store(certificates->server, &server);
+    expire(&server, &ca);
+    store(certificates->expired, &server);
     store(certificates->client, &client);
     store(certificates->stranger, &stranger);
     discard(&ca);
@@ -87,6 +98,7 @@ void certificates_remove(const struct certificates *certificates)
 {
     (void)unlink(certificates->ca);
     (void)unlink(certificates->server);
+    (void)unlink(certificates->expired);
     (void)unlink(certificates->client);
     (void)unlink(certificates->stranger);
     (void)rmdir(certificates->dir);

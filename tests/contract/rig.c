@@ -152,7 +152,7 @@ void rig_close(struct rig *rig)
 
 void rig_each(void (*row)(struct rig *rig, struct rig_client *a, struct rig_client *b))
 {
-    static const struct rig_backend *const backends[] = {&rig_memory, &rig_redis};
+    const struct rig_backend *const backends[] = {&rig_memory, &rig_redis, rig_secure()};
     for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++) {
         struct rig rig = {0};
         rig_open(&rig, backends[i]);

@@ -43,6 +43,8 @@ struct rig_backend {
 
 extern const struct rig_backend rig_memory;
 extern const struct rig_backend rig_redis;
+// rig_redis over TLS with certificates on both sides, as a user with the rights of docs/redis.md and no more.
+const struct rig_backend *rig_secure(void);
 
 struct rig_client;
 // Runs `row` over each backend, with a fresh server and two started clients.
@@ -81,6 +83,7 @@ struct rig {
     const char *url, *user, *password_file, *ca_file, *cert_file, *key_file;
     bool allow_eviction;
     int64_t watch_ms;
+    struct rig_tls *tls; // of rig_secure
 };
 
 void rig_open(struct rig *rig, const struct rig_backend *backend);
@@ -121,5 +124,12 @@ enum stream_status rig_put_status(struct rig_client *client, uint32_t partition,
 bool rig_contains(struct span text, const char *part);
 // Waits for a DOWN of that status whose text holds `part`.
 void rig_expect_down(struct rig_client *client, enum stream_status status, const char *part);
+// A port of 127.0.0.1 that nobody listens on at this moment.
+unsigned rig_free_port(void);
+void rig_write_file(const char *path, const char *text);
+// The command that docs/redis.md tells an operator to give, with another password.
+void rig_grant(struct rig *rig, const char *password);
+// The rights in it, blanks between them ("on >SECRET" is no right).
+void rig_documented_rights(char *ret_rights, size_t cap);
 // A command to the private Redis; its answer must be no error.
 void rig_run(struct rig *rig, const char *command);

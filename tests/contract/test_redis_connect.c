@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// How the Redis backend gets in: names, TLS, passwords, rights, and servers that it must refuse.  How: rig.h;
+// How the Redis backend gets in: names, passwords, rights, and servers that it must refuse (TLS:
+// test_redis_tls.c).  How: rig.h;
 // a pretended server is a child that sends fixed bytes to whoever asks it anything.
-#include "tests/contract/certificates.h"
 #include "tests/contract/rig.h"
 #include "tests/lib/suite.h"
 
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -80,32 +79,6 @@ TEST(a_server_that_we_cannot_use_is_refused_with_its_reason)
 }
 END_TEST
 
-static void write_file(const char *path, const char *text)
-{
-    FILE *file = fopen(path, "we");
-    CHECK(file != NULL);
-    fputs(text, file);
-    fclose(file);
-}
-
-// The command that docs/redis.md tells an operator to give, with another password.
-static void give_documented_rights(struct rig *rig)
-{
-    static const char start[] = "ACL SETUSER meshpulse reset on >SECRET ";
-    char line[1024] = "";
-    char command[1100];
-    FILE *file = fopen("docs/redis.md", "re");
-    CHECK(file != NULL);
-    while (strncmp(line, start, sizeof(start) - 1) != 0) {
-        CHECK(fgets(line, sizeof(line), file) != NULL);
-    }
-    fclose(file);
-    line[strcspn(line, "\n")] = '\0';
-    snprintf(command, sizeof(command), "ACL SETUSER meshpulse reset on >right %s",
-             line + sizeof(start) - 1);
-    rig_run(rig, command);
-}
-
 TEST(the_documented_rights_are_enough_and_a_wrong_password_is_named)
 {
     struct rig rig = {0};
@@ -113,14 +86,14 @@ TEST(the_documented_rights_are_enough_and_a_wrong_password_is_named)
     char path[128];
     rig_open(&rig, &rig_redis);
     snprintf(path, sizeof(path), "%s/password", rig.redis.dir);
-    give_documented_rights(&rig);
-    write_file(path, "wrong\n");
+    rig_grant(&rig, "right");
+    rig_write_file(path, "wrong\n");
     rig.user = "meshpulse";
     rig.password_file = path;
     struct rig_client *a = rig_client_unstarted(&rig);
     stream_start(a->stream);
     rig_expect_down(a, STREAM_CONFIG, "WRONGPASS");
-    write_file(path, "right\n"); // read again at each attempt
+    rig_write_file(path, "right\n"); // read again at each attempt
     rig_skip(a, STREAM_EV_UP);
     rig_create(a, 0, RIG_EPOCH_A);
     stream_read(a->stream, 0, (struct stream_id){0}, false);
@@ -157,19 +130,7 @@ TEST(a_password_file_that_cannot_be_read_is_named)
 }
 END_TEST
 
-// --- over TCP and TLS
-
-// A port that nobody listens on at this moment.
-static unsigned free_port(void)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    socklen_t len = sizeof(address);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    CHECK_EQ(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
-    CHECK_EQ(getsockname(fd, (struct sockaddr *)&address, &len), 0);
-    close(fd);
-    return ntohs(address.sin_port);
-}
+// --- over TCP
 
 // Puts, reads back, and counts in another database than 0.
 static void use(struct rig *rig)
@@ -190,7 +151,7 @@ TEST(a_server_is_reached_by_name_over_tcp_and_a_database_is_selected)
     char answer[64];
     const char *const args[] = {"--port", port, "--bind", "127.0.0.1", NULL};
     struct rig rig = {.redis_args = args};
-    snprintf(port, sizeof(port), "%u", free_port());
+    snprintf(port, sizeof(port), "%u", rig_free_port());
     snprintf(url, sizeof(url), "redis://localhost:%s/3", port);
     rig_open(&rig, &rig_redis);
     rig.url = url;
@@ -202,54 +163,7 @@ TEST(a_server_is_reached_by_name_over_tcp_and_a_database_is_selected)
 }
 END_TEST
 
-TEST(a_server_is_verified_over_tls)
-{
-    struct certificates certificates;
-    char port[16];
-    char url[64];
-    certificates_make(&certificates);
-    const char *const args[] = {"--tls-port",
-                                port,
-                                "--bind",
-                                "127.0.0.1",
-                                "--tls-cert-file",
-                                certificates.server,
-                                "--tls-key-file",
-                                certificates.server,
-                                "--tls-ca-cert-file",
-                                certificates.ca,
-                                "--tls-auth-clients",
-                                "yes",
-                                NULL};
-    snprintf(port, sizeof(port), "%u", free_port());
-    snprintf(url, sizeof(url), "rediss://127.0.0.1:%s", port);
-    struct rig rig = {.redis_args = args};
-    rig_open(&rig, &rig_redis);
-    rig.url = url;
-    rig.ca_file = certificates.ca;
-    rig.cert_file = certificates.client;
-    rig.key_file = certificates.client;
-    use(&rig);
-    rig.ca_file = certificates.stranger;
-    struct rig_client *other_ca = rig_client_unstarted(&rig);
-    stream_start(other_ca->stream);
-    rig_skip(other_ca, STREAM_EV_DOWN);
-    rig.ca_file = "/nonexistent";
-    struct rig_client *no_ca = rig_client_unstarted(&rig);
-    stream_start(no_ca->stream);
-    rig_expect_down(no_ca, STREAM_CONFIG, "/nonexistent");
-    rig.ca_file = certificates.ca;
-    snprintf(url, sizeof(url), "rediss://localhost:%s", port);
-    struct rig_client *other_name = rig_client_unstarted(&rig);
-    stream_start(other_name->stream);
-    rig_skip(other_name, STREAM_EV_DOWN);
-    CHECK(!rig_has(other_ca, STREAM_EV_UP) && !rig_has(other_name, STREAM_EV_UP));
-    rig_close(&rig);
-    certificates_remove(&certificates);
-}
-END_TEST
-
 SUITE("contract/redis_connect", T(a_server_is_reached_by_name_over_tcp_and_a_database_is_selected),
-      T(a_server_is_verified_over_tls), T(a_server_that_we_cannot_use_is_refused_with_its_reason),
+      T(a_server_that_we_cannot_use_is_refused_with_its_reason),
       T(the_documented_rights_are_enough_and_a_wrong_password_is_named),
       T(a_password_file_that_cannot_be_read_is_named));

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define URLS "; memory:, redis://HOST:PORT or unix:///PATH\n"
+#define URLS "; memory:, redis://HOST:PORT, rediss://HOST:PORT or unix:///PATH\n"
 
 static const struct row url_rows[] = {
     {"stream: {url: \"memory:\"}\n", ""},
@@ -20,8 +20,7 @@ static const struct row url_rows[] = {
     {"stream: {url: \"redis://r:6379/2\"}\n",
      "f:1:15: stream.url: \"redis://r:6379/2\" has no valid port" URLS},
     {"stream: {url: \"redis://\"}\n", "f:1:15: stream.url: \"redis://\" names no host" URLS},
-    {"stream: {url: \"rediss://r:6379\"}\n",
-     "f:1:15: stream.url: \"rediss://r:6379\" is not available in this version" URLS},
+    {"stream: {url: \"rediss://r:6379\"}\n", ""},
     {"stream: {url: \"redis+sentinel://a:1,b:2/m\"}\n",
      "f:1:15: stream.url: \"redis+sentinel://a:1,b:2/m\" is not available in this "
      "version" URLS},
