@@ -4,6 +4,7 @@ MODE ?= release
 CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
 B := build/$(MODE)-$(notdir $(CC))
 VERSION := 0.1.0
+RELEASED := November 25, 2026
 
 ifeq ($(V),1)
 Q :=
@@ -45,7 +46,7 @@ FLAGS_tsan := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 LINK_release := -pie -Wl,-z,relro,-z,now
 LINK_asan := -fsanitize=address,undefined
 LINK_tsan := -fsanitize=thread
-CFLAGS_ALL = -std=c11 -D_GNU_SOURCE -DMESHPULSE_VERSION='"$(VERSION)"' -I. -isystem $(LLHTTP_DIR) \
+CFLAGS_ALL = -std=c11 -D_GNU_SOURCE -DMESHPULSE_VERSION='"$(VERSION)"' -DMESHPULSE_RELEASED='"$(RELEASED)"' -I. -isystem $(LLHTTP_DIR) \
   $(WARN) $(WARN_$(notdir $(CC))) $(FLAGS_$(MODE)) $(if $(CI),-Werror) $(PKG_CFLAGS) $(CFLAGS)
 PKG_CFLAGS := $(shell pkg-config --cflags $(LIB_PKGS) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(LIB_PKGS) 2>/dev/null)
@@ -55,7 +56,7 @@ LIBS = $(LINK_$(MODE)) $(PKG_LIBS) -lpthread -lm
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 lib = $(patsubst %,$(B)/lib/%.a,$(1))
 
-.PHONY: all help run check check-asan check-tsan check-programs programs bench bench-api e2e clean install-deps house lint compile_commands install uninstall
+.PHONY: all help run check check-asan check-tsan check-programs programs bench bench-api e2e clean install-deps house lint share compile_commands install uninstall
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -183,6 +184,19 @@ e2e: meshpulse $(B)/meshpulse build/envoy ## The program from outside, with a re
 
 bench: $(BENCH_BIN) $(B)/meshpulse ## Run the benchmarks
 	$(Q)for b in $(BENCH_BIN); do echo "== $$b"; $$b || exit 1; done
+
+# What the program says of itself, in the form that others read; laid out as below $(PREFIX)/share.
+SHARE := bash-completion/completions/meshpulse zsh/site-functions/_meshpulse fish/vendor_completions.d/meshpulse.fish \
+  man/man1/meshpulse.1 man/man5/meshpulse.yaml.5
+share: $(addprefix build/share/,$(SHARE)) ## Make the manual pages and the completions for bash, zsh and fish
+build/share/bash-completion/%: SAY := completion bash
+build/share/zsh/%: SAY := completion zsh
+build/share/fish/%: SAY := completion fish
+build/share/man/man1/%: SAY := man meshpulse
+build/share/man/man5/%: SAY := man meshpulse.yaml
+$(addprefix build/share/,$(SHARE)): meshpulse
+	@mkdir -p $(@D)
+	$(Q)./meshpulse $(SAY) >$@
 
 # What our HTTP server is measured against; no part of the product.
 $(B)/tests/bench/peers/evhttp: $(B)/tests/bench/peers/evhttp.o

@@ -130,8 +130,9 @@ void config_registration(const struct config_instance *instance,
 // The whole configuration as YAML that config_load accepts, the origin of each value as a comment.
 void config_print(const struct config *config, struct buf *out);
 
-// docs/configuration.md.
+// docs/configuration.md, and meshpulse.yaml(5).
 void config_write_markdown(struct buf *out);
+void config_write_manual(struct buf *out);
 
 // config->admin_unix_uids as numbers, at most `cap`.  Returns how many there are.
 size_t config_uids(const struct config *config, uint32_t *ret_uids, size_t cap);

@@ -6,6 +6,7 @@
 #include "replicator/demo/demo.h"
 #include "replicator/forget.h"
 #include "replicator/serve.h"
+#include "replicator/share.h"
 
 #include <signal.h>
 
@@ -16,6 +17,8 @@ static const run_fn runs[COMMAND_COUNT] = {
     [COMMAND_DEMO] = demo_run,
     [COMMAND_CHECK_CONFIG] = check_config_run,
     [COMMAND_FORGET] = forget_run,
+    [COMMAND_COMPLETION] = share_completion_run,
+    [COMMAND_MAN] = share_man_run,
 };
 
 int main(int argc, char *argv[])

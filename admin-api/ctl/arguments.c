@@ -21,6 +21,8 @@ const struct option option_table[OPTION_COUNT] = {
 #define OF_WRITER (OF_READER | OF(IF_MATCH) | OF(ACK))
 #define OF_ALL (OF(HELP) | OF(VERSION))
 
+const uint64_t arguments_shared_options = OF_WRITER;
+
 const struct command command_table[COMMAND_COUNT] = {
 #define COMMAND(id, name, who, operands, min, max, options, help)                                  \
     [COMMAND_##                                                                                    \
@@ -111,7 +113,7 @@ static bool is_choice(const char *choices, const char *value)
 }
 
 // A closed list is written in lower case; "URL|unix:PATH" only shows two forms.
-static bool is_closed(const char *value)
+bool arguments_is_closed(const char *value)
 {
     return strchr(value, '|') != NULL && strpbrk(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == NULL;
 }
@@ -119,7 +121,7 @@ static bool is_closed(const char *value)
 static enum err give(struct parser *parser, const struct option *option, const char *value)
 {
     struct arguments *arguments = parser->arguments;
-    if (value != NULL && option->value != NULL && is_closed(option->value) &&
+    if (value != NULL && option->value != NULL && arguments_is_closed(option->value) &&
         !is_choice(option->value, value)) {
         return refuse(parser->problem, "--%s: \"%s\" is not one of %s", option->name, value,
                       option->value);
@@ -193,6 +195,22 @@ static const struct command *find_command(const char *name)
     return NULL;
 }
 
+void arguments_operand(const struct command *command, size_t index,
+                       char ret_operand[ARGUMENTS_OPERAND_LEN])
+{
+    const char *word = command->operands;
+    for (size_t i = 0; i < index && *word != '\0'; i++) {
+        word += strcspn(word, " ");
+        word += strspn(word, " ");
+    }
+    size_t len = strcspn(word, " ");
+    if (len > 1 && word[0] == '[' && word[len - 1] == ']') {
+        word++;
+        len -= 2;
+    }
+    (void)snprintf(ret_operand, ARGUMENTS_OPERAND_LEN, "%.*s", (int)len, word);
+}
+
 static enum err take_operand(struct parser *parser, const char *operand)
 {
     struct arguments *arguments = parser->arguments;
@@ -212,6 +230,11 @@ static enum err take_operand(struct parser *parser, const char *operand)
         const char *operands = arguments->command->operands;
         return refuse(parser->problem, "unexpected \"%s\"; allowed: %s", operand,
                       operands[0] != '\0' ? operands : "options only");
+    }
+    char want[ARGUMENTS_OPERAND_LEN];
+    arguments_operand(arguments->command, arguments->operand_count, want);
+    if (arguments_is_closed(want) && !is_choice(want, operand)) {
+        return refuse(parser->problem, "\"%s\" is not one of %s", operand, want);
     }
     arguments->operands[arguments->operand_count++] = operand;
     return ERR_OK;

@@ -81,6 +81,18 @@ struct arguments_problem {
 enum err arguments_parse(int argc, char *const argv[], struct arguments *ret_arguments,
                          struct arguments_problem *ret_problem) MUST_USE;
 
+// Is `value` of an option, or an operand, one of the words of "a|b|c" and no other?
+bool arguments_is_closed(const char *value);
+
+// The operand at `index` as the usage writes it, without the brackets of one that may be left out; "" beyond
+// the last.
+#define ARGUMENTS_OPERAND_LEN 48
+void arguments_operand(const struct command *command, size_t index,
+                       char ret_operand[ARGUMENTS_OPERAND_LEN]);
+
+// The options that many commands share: who and how the daemon is asked.  Bits as in struct command.
+extern const uint64_t arguments_shared_options;
+
 // The last value given; NULL when the option was not given.
 const char *arguments_value(const struct arguments *arguments, enum option_id id);
 static inline bool arguments_has(const struct arguments *arguments, enum option_id id)

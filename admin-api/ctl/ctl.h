@@ -2,7 +2,7 @@
 // The command line client: everything of the program but what runs a daemon.
 //
 //     main --> ctl_run --> arguments_parse --+--> a client's command: done here, over the admin API, or alone
-//                                            \--> serve, demo, check-config, forget: back to main
+//                                            \--> those of the node: back to main
 //
 // Data goes to stdout, everything else to stderr.  Main thread.  Read next: arguments.h, session.h.
 #pragma once
@@ -13,14 +13,9 @@
 
 // The exit statuses of the program.
 enum ctl_exit {
-    CTL_OK = 0,
-    CTL_FAILED = 1,
-    CTL_USAGE = 2,
-    CTL_NOT_FOUND = 3,
-    CTL_CONFLICT = 4,
-    CTL_TIMED_OUT = 5,
-    CTL_UNREACHABLE = 69,
-    CTL_CONFIG = 78
+#define EXIT(name, status, meaning) CTL_##name = (status),
+#include "admin-api/ctl/exits.def"
+#undef EXIT
 };
 
 // true: all is done, also help and usage errors, and the program ends with *ret_exit.

@@ -140,7 +140,7 @@ int64_t overview_trouble(const struct json *service)
     return trouble;
 }
 
-// 0: nothing is wrong with it.  Where the guard shows an instance as healthy, the truth counts.
+// 0: nothing is wrong with it.  Where the guard keeps an instance in service, the truth counts.
 static unsigned badness(const struct json *instance)
 {
     static const struct {

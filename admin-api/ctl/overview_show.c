@@ -115,7 +115,7 @@ static void add_guard(struct table *table, const struct overview *overview, stru
         struct span name = answer_text(service, "name");
         int64_t guarded = answer_int(service, "guarded", 0);
         if (guarded > 0 && text->len < TEXT_MAX / 2) {
-            buf_printf(text, "%s%.*s (%" PRId64 " shown healthy)", text->len > 0 ? ", " : "",
+            buf_printf(text, "%s%.*s (%" PRId64 " kept in service)", text->len > 0 ? ", " : "",
                        (int)name.len, name.ptr, guarded);
         }
     }

@@ -12,7 +12,14 @@ struct json;
 struct session;
 struct table;
 
-enum show_kind { SHOW_SERVICE, SHOW_INSTANCE, SHOW_CHANGE, SHOW_NODE, SHOW_OBSERVATION, SHOW_WORST };
+enum show_kind {
+    SHOW_SERVICE,
+    SHOW_INSTANCE,
+    SHOW_CHANGE,
+    SHOW_NODE,
+    SHOW_OBSERVATION,
+    SHOW_WORST
+};
 
 // The columns that this kind has in the session's form.
 void show_table_init(struct table *table, enum show_kind kind, const struct session *session);

@@ -60,6 +60,31 @@ static void print_options(FILE *out, const struct command *command)
     }
 }
 
+// As many to a line as fit.
+static void print_exits(FILE *out)
+{
+    static const struct {
+        int status;
+        const char *meaning;
+    } rows[] = {
+#define EXIT(name, status, meaning) {status, meaning},
+#include "admin-api/ctl/exits.def"
+#undef EXIT
+    };
+    const int count = (int)(sizeof(rows) / sizeof(rows[0]));
+    int at = fprintf(out, "exit:");
+    for (int i = 0; i < count; i++) {
+        char word[64];
+        int len = snprintf(word, sizeof(word), " %d %s%s", rows[i].status, rows[i].meaning,
+                           i + 1 < count ? "," : "");
+        if (at + len > WIDTH) {
+            at = fprintf(out, "\n     ") - 1;
+        }
+        at += fprintf(out, "%s", word);
+    }
+    fputc('\n', out);
+}
+
 static void print_program(FILE *out)
 {
     fputs("usage: meshpulse COMMAND [OPTION]... [OPERAND]...\n\ncommands:\n", out);
@@ -70,11 +95,9 @@ static void print_program(FILE *out)
         print_row(out, left, command_table[i].help);
     }
     fputs("\nThe client's commands (get to status) talk to the admin API of a daemon.\n"
-          "meshpulse COMMAND --help lists the options of a command.\n"
-          "\nexit: 0 ok, 1 failed, 2 usage, 3 not found, 4 conflict or stale version, 5 wait timed "
-          "out,\n"
-          "      69 daemon out of reach, 78 bad configuration\n",
+          "meshpulse COMMAND --help lists the options of a command.\n\n",
           out);
+    print_exits(out);
 }
 
 void usage_print(FILE *out, const struct command *command)

@@ -116,7 +116,7 @@ TEST(each_command_takes_its_own_options_only)
 TEST(operands_are_counted)
 {
     static const struct row rows[] = {
-        {"", "! no command; allowed: serve demo check-config get"},
+        {"", "! no command; allowed: serve demo check-config forget"},
         {"fetch", "! unknown command \"fetch\"; allowed: serve"},
         {"get a b", "! unexpected \"b\"; allowed: [SERVICE[/INSTANCE]]"},
         {"nodes a", "! unexpected \"a\"; allowed: options only"},

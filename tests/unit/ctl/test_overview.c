@@ -188,7 +188,7 @@ TEST(sick_instances_are_no_problem_of_ours)
     };
     static const char *const want[] = {
         "services   2; instances 7, 4 healthy, 2 unhealthy, 1 timed out",
-        "guard      cart (2 shown healthy) in panic",
+        "guard      cart (2 kept in service) in panic",
         NULL,
     };
     check_screen(&scene, true, want);
@@ -208,7 +208,7 @@ TEST(the_worst_come_first_and_of_equals_the_latest)
         INSTANCE("old", "UNHEALTHY", "UNHEALTHY", "false", "1") ","                          //
         INSTANCE("slow", "TIMEOUT", "TIMEOUT", "false", "5") ","                             //
         INSTANCE("late", "UNHEALTHY", "UNHEALTHY", "false", "3") ","                         //
-        INSTANCE("kept", "HEALTHY", "UNHEALTHY", "true", "2") "]}",
+        INSTANCE("kept", "DEGRADED", "UNHEALTHY", "true", "2") "]}",
     };
     static const char *const want[] = {"late", "kept", "old", "slow", "new"};
     judge(&scene);
