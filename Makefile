@@ -211,7 +211,7 @@ bench-api: $(B)/meshpulse $(B)/tests/bench/peers/evhttp ## Requests/s of the adm
 # --- installing ------------------------------------------------------------------------------------
 # packaging/files.txt says what goes where.
 export DESTDIR PREFIX SYSCONFDIR UNITDIR
-install: meshpulse ## Install under $(DESTDIR) and PREFIX=/usr/local; an existing configuration stays
+install: meshpulse share ## Install under $(DESTDIR) and PREFIX=/usr/local; an existing configuration stays
 	$(Q)tools/install.sh install
 
 uninstall: ## Remove what install has put there; a configuration that was changed stays

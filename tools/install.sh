@@ -15,6 +15,7 @@ say() { echo "$*"; }
 
 fill() {
     sed -e "s|@bindir@|$bindir|g" -e "s|@unitdir@|$unitdir|g" -e "s|@docdir@|$docdir|g" \
+        -e "s|@sharedir@|$prefix/share|g" \
         -e "s|@sysconfdir@|$sysconfdir|g"
 }
 
