@@ -39,7 +39,8 @@ sub make {
 sub place {
     my ($name) = @_;
     my $root = "$top/$name";
-    for my $folder (qw(usr/bin usr/lib/systemd/system usr/share/doc/other etc)) {
+    for my $folder (qw(usr/bin usr/lib/systemd/system usr/share/doc/other etc usr/share/man/man1 usr/share/man/man5
+        usr/share/bash-completion/completions usr/share/zsh/site-functions usr/share/fish/vendor_completions.d)) {
         make_path("$root/$folder");
         write_file("$root/$folder/other", "other\n");
     }
