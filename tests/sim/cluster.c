@@ -9,45 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// --- what clients, checks and operators do
-
-static void operate(struct cluster *c, struct sim_node *n)
-{
-    int i = (int)world_below(c, KEYS);
-    struct key_bytes key;
-    world_key(i, &key);
-    struct map_copy copy;
-    bool held = map_get(n->map, key_span(&key), &copy) && (copy.facts.flags & MAP_TOMBSTONE) == 0;
-    uint64_t dice = world_below(c, 100);
-    struct patch patch = {.record = {.kind = KEY_REGISTRATION}};
-    struct registration *r = &patch.record.registration;
-    struct core_write how = {.ack_stream = true};
-    bool remove = dice >= 85 && i >= INSTANCES;
-    const struct history_op what = {
-        .node = (char)(n - c->nodes), .instance = i, .start = c->now_ms, .remove = remove};
-    how.op = history_begin(&c->history, &what);
-    *r = (struct registration){.address = SPAN_LIT("10.0.0.1"),
-                               .port = 80,
-                               .weight = (uint32_t)how.op,
-                               .owner = {&n->name, 1}};
-    if (remove) {
-        patch.op = PATCH_DELETE;
-    } else if (held && dice < 40) {
-        patch.op = PATCH_MERGE;
-        patch.mask = PATCH_WEIGHT;
-    } else if (held && dice < 60 && copy.facts.pending == 0) {
-        patch.op = PATCH_MERGE;
-        patch.mask = PATCH_WEIGHT;
-        how.precondition = CORE_IF_MATCH;
-        how.version = copy.facts.version;
-        if (world_chance(c, 20)) {
-            how.version.counter--;
-        }
-        c->history.ops[how.op].conditional = true;
-    }
-    world_tell(c, "%c op %llu i%d kind %d", n->name, (unsigned long long)how.op, i, (int)patch.op);
-    node_write(n, key_span(&key), &patch, &how);
-}
+// --- checks
 
 static void probe(struct cluster *c, struct sim_node *n)
 {
@@ -156,7 +118,7 @@ static void disturb_server(struct cluster *c, uint32_t fault)
 static void disturb(struct cluster *c)
 {
     uint32_t fault = 1u << world_below(c, FAULT_COUNT);
-    if ((c->options->faults & fault) == 0 || fault == FAULT_DROP_REPLY) {
+    if ((c->options->faults & fault) == 0 || fault == FAULT_DROP_REPLY || fault == FAULT_LATE) {
         return;
     }
     if (fault == FAULT_CUT || fault == FAULT_PAUSE || fault == FAULT_CRASH || fault == FAULT_TWIN) {
@@ -185,7 +147,7 @@ static void mend(struct cluster *c, bool all)
 
 // --- time
 
-static void advance(struct cluster *c, int64_t ms)
+void world_advance(struct cluster *c, int64_t ms)
 {
     c->now_ms += ms;
     for (uint32_t i = 0; i < c->node_count; i++) {
@@ -221,22 +183,35 @@ static void part_silently(struct cluster *c)
         n->paused_until = c->now_ms + 1500;
         for (int i = 0; i < 20; i++) {
             struct sim_node *other = world_pick(c);
-            advance(c, 40);
+            world_advance(c, 40);
             if (other != n && node_is_awake(c, other) && core_is_ready(other->core)) {
-                operate(c, other);
+                scene_any_operation(c, other);
             }
         }
         memory_server_trim(c->server, p, 0);
     }
 }
 
+static void play(struct cluster *c)
+{
+    uint32_t faults = c->options->faults;
+    uint64_t dice = world_below(c, 4); // a put is on its way often, a loss is costly
+    if (dice < 2 && (faults & FAULT_LATE) != 0) {
+        scene_late_put(c);
+    } else if (dice == 2 && (faults & FAULT_FLUSH) != 0) {
+        scene_flush_behind(c);
+    } else if (dice == 3 && (faults & FAULT_ROLLBACK) != 0 && (faults & FAULT_CUT) != 0) {
+        scene_lost_delete(c);
+    }
+}
+
 static void storm(struct cluster *c)
 {
     for (uint32_t t = 0; t < c->options->steps && c->verdict->broken == NULL; t++) {
-        advance(c, 1 + (int64_t)world_below(c, 60));
+        world_advance(c, 1 + (int64_t)world_below(c, 60));
         struct sim_node *n = world_pick(c);
         if (n != NULL && node_is_awake(c, n) && core_is_ready(n->core) && world_chance(c, 12)) {
-            operate(c, n);
+            scene_any_operation(c, n);
         }
         if (world_chance(c, 4)) {
             c->truth[world_below(c, KEYS)] =
@@ -244,6 +219,9 @@ static void storm(struct cluster *c)
         }
         if (c->options->faults != 0 && world_chance(c, 10)) {
             disturb(c);
+        }
+        if (c->options->faults != 0 && world_chance(c, 2)) {
+            play(c);
         }
         if (world_chance(c, 4)) {
             mend(c, false);
@@ -263,6 +241,9 @@ void cluster_run(const struct cluster_options *options, struct cluster_verdict *
     history_init(&c->history);
     c->history.forked = (options->faults & (FAULT_FLUSH | FAULT_ROLLBACK)) != 0 &&
                         (options->faults & (FAULT_CUT | FAULT_PAUSE | FAULT_DROP_REPLY)) != 0;
+    c->history.linear = (options->faults & (FAULT_FLUSH | FAULT_ROLLBACK | FAULT_TRIM |
+                                            FAULT_LOSE_ENTRY | FAULT_GARBAGE)) == 0;
+    c->history.mortal = (options->faults & (FAULT_CRASH | FAULT_TWIN)) != 0;
     const struct memory_options server_options = {.partitions = PARTITIONS,
                                                   .retention = 2000,
                                                   .seed = options->seed,
@@ -270,6 +251,7 @@ void cluster_run(const struct cluster_options *options, struct cluster_verdict *
     enum err err = memory_server_new(&server_options, &c->server);
     assert(err == ERR_OK);
     memory_server_delay(c->server, 0, 40);
+    memory_server_delay_requests(c->server, 0, (options->faults & FAULT_LATE) != 0 ? 250 : 0);
     memory_server_drop_replies(c->server, (options->faults & FAULT_DROP_REPLY) != 0 ? 15 : 0);
     for (int i = 0; i < KEYS; i++) {
         c->truth[i] = STATUS_HEALTHY;
@@ -280,14 +262,15 @@ void cluster_run(const struct cluster_options *options, struct cluster_verdict *
     storm(c);
     part_silently(c);
     memory_server_drop_replies(c->server, 0);
+    memory_server_delay_requests(c->server, 0, 0);
     mend(c, true);
     for (int64_t t = 0; t < QUIET_MS && c->verdict->broken == NULL; t += 40) {
-        advance(c, 40);
+        world_advance(c, 40);
     }
     uint64_t entries = memory_server_entries(c->server);
     uint64_t resyncs = c->verdict->resyncs;
     for (int64_t t = 0; t < SILENT_MS && c->verdict->broken == NULL; t += 40) {
-        advance(c, 40);
+        world_advance(c, 40);
     }
     if (c->verdict->broken == NULL) {
         judge_quiet(c, entries, resyncs);

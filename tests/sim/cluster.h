@@ -6,7 +6,8 @@
 // Everything that is random comes from the seed, so a failing seed fails again.  What must hold, whatever
 // the faults were, is judged at the end and, where it is cheap, after every step:
 //   versions never go back; replicas end equal to the server, with equal health that follows the truth;
-//   no acknowledged write is undone by an older one; a 412 was not applied; without faults nothing is
+//   no acknowledged write is undone by an older one; a 412 was not applied; what was replaced does not come
+//   back; an edit brings back nothing that was deleted; without faults nothing is
 //   repaired and nothing is read afresh; in the quiet nothing is written.
 #pragma once
 
@@ -25,7 +26,8 @@ enum cluster_fault {
     FAULT_REFUSE = 1 << 8,  // the server refuses for a while (out of memory)
     FAULT_PAUSE = 1 << 9,   // a node stands still, also past its lease
     FAULT_TWIN = 1 << 10,   // a second node of the same name joins
-    FAULT_COUNT = 11
+    FAULT_LATE = 1 << 11,   // calls take their time; one of a lost connection may still arrive
+    FAULT_COUNT = 12
 };
 
 struct cluster_options {

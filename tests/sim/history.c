@@ -38,11 +38,16 @@ void history_done(struct history *history, uint64_t op, enum core_outcome outcom
     o->end = now;
 }
 
-void history_applied(struct history *history, uint64_t op)
+bool history_applied(struct history *history, int instance, uint64_t op)
 {
-    if (op < history->count) {
-        history->ops[op].applied = true;
+    uint64_t *last = &history->last[instance];
+    if (op >= history->count || op == *last) {
+        return false;
     }
+    history->ops[*last].replaced = *last != 0;
+    *last = op;
+    history->ops[op].applied = op != 0;
+    return history->ops[op].replaced;
 }
 
 void history_lost(struct history *history, char node)
@@ -123,6 +128,19 @@ static bool may_be_gone(const struct history *history, const struct history_op *
     return false;
 }
 
+// Did somebody register the instance anew, perhaps after `removed`?
+static bool may_be_new(const struct history *history, const struct history_op *removed)
+{
+    for (uint64_t i = 1; i < history->count; i++) {
+        const struct history_op *other = &history->ops[i];
+        if (other->instance == removed->instance && !other->remove && !other->edit &&
+            other->end >= removed->start) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool judge_op(const struct history *history, uint64_t number, uint64_t last,
                      struct history_fault *ret_fault)
 {
@@ -132,6 +150,9 @@ static bool judge_op(const struct history *history, uint64_t number, uint64_t la
         ret_fault->promise = "a 412 was not applied";
     } else if (!is_acknowledged(op)) {
         return false;
+    } else if (op->remove && !history->mortal && op->outcome == CORE_ACCEPTED && final->edit &&
+               !may_be_new(history, op)) {
+        ret_fault->promise = "an edit brings back nothing that was deleted";
     } else if (op->remove) {
         if (history->forked || last == 0 || final->end >= op->start) {
             return false;

@@ -13,8 +13,9 @@
 struct history_op {
     char node; // its number
     int instance;
-    bool remove, conditional, decided, orphaned;
-    bool applied; // its value stood in an entry of the log
+    bool remove, edit, conditional, decided, orphaned;
+    bool replaced; // another value stood in the log after it
+    bool applied;  // its value stood in an entry of the log
     int64_t start, end;
     enum core_outcome outcome;
 };
@@ -23,7 +24,11 @@ struct history {
     // The server may have gone back while a holder was cut off: then the greater version wins, whichever was
     // written first (the documented remainder), and only that something acknowledged remains is judged.
     bool forked;
-    struct history_op *ops; // by number; 0 is nobody
+    bool linear; // the server loses nothing: what was replaced in the log stays replaced
+    bool mortal; // nodes die: what one alone had seen may be lost with it
+    uint64_t
+        last[HISTORY_KEYS_MAX]; // operation whose value stands in the log, by instance; 0 = none
+    struct history_op *ops;     // by number; 0 is nobody
     uint64_t count;
     // The greatest version seen of each key on each node.
     struct {
@@ -45,11 +50,13 @@ struct history_fault {
 
 void history_init(struct history *history);
 void history_fini(struct history *history);
-// An operation begins: `what` says its node, instance, start, remove and conditional.  Returns its number.
+// An operation begins: `what` says its node, instance, start, remove, edit and
+// conditional.  Returns its number.
 uint64_t history_begin(struct history *history, const struct history_op *what);
 void history_done(struct history *history, uint64_t op, enum core_outcome outcome, int64_t now);
-// A record with this weight was read from the log.
-void history_applied(struct history *history, uint64_t op);
+// The next entry of the log holds this record with this operation's weight (0: a tombstone).  true: that had
+// been replaced before.
+bool history_applied(struct history *history, int instance, uint64_t op);
 // A node died: what it alone may have held is excused.
 void history_lost(struct history *history, char node);
 // Map number `m` starts empty.

@@ -217,17 +217,31 @@ void node_step(struct sim_node *n, const struct core_event *event)
     }
 }
 
-// Which operations have left their number in the log?
-static void note_applied(struct cluster *c, const struct stream_entry *entry)
+static void note_pair(struct cluster *c, const struct stream_pair *pair)
 {
-    for (uint32_t i = 0; entry->valid && i < entry->count; i++) {
-        struct codec_value value;
-        struct record record;
-        if (world_index_of(entry->pairs[i].key) >= 0 &&
-            codec_value_parse(entry->pairs[i].value, &value) == ERR_OK &&
-            codec_body_read(KEY_REGISTRATION, value.body, &record) == ERR_OK && !record.tombstone) {
-            history_applied(&c->history, record.registration.weight);
-        }
+    struct codec_value value;
+    struct record record;
+    int i = world_index_of(pair->key);
+    if (i < 0 || codec_value_parse(pair->value, &value) != ERR_OK ||
+        codec_body_read(KEY_REGISTRATION, value.body, &record) != ERR_OK) {
+        return;
+    }
+    uint64_t op = record.tombstone ? 0 : record.registration.weight;
+    if (history_applied(&c->history, i, op) && c->history.linear) {
+        world_broken(c, "what was replaced does not come back", "op %llu on i%d at %lld ms",
+                     (unsigned long long)op, i, (long long)c->now_ms);
+    }
+}
+
+// Which operations have left their number in the log?  Whoever reads an entry first tells of it.
+static void note_entry(struct cluster *c, uint32_t partition, const struct stream_entry *entry)
+{
+    if (!entry->valid || (c->history.linear && entry->sequence <= c->noted[partition])) {
+        return;
+    }
+    c->noted[partition] = entry->sequence;
+    for (uint32_t i = 0; i < entry->count; i++) {
+        note_pair(c, &entry->pairs[i]);
     }
 }
 
@@ -236,7 +250,7 @@ static void on_stream(void *arg, const struct stream_event *event)
     struct sim_node *n = arg;
     answered(n, event);
     if (event->type == STREAM_EV_ENTRY) {
-        note_applied(n->cluster, &event->entry);
+        note_entry(n->cluster, event->partition, &event->entry);
     }
     const struct core_event core_event = {.type = CORE_EV_STREAM, .stream = event};
     node_step(n, &core_event);

@@ -57,7 +57,7 @@ TEST(without_faults_nothing_is_repaired)
 
 TEST(lost_replies_and_cut_connections_lose_nothing)
 {
-    run(FAULT_DROP_REPLY | FAULT_CUT | FAULT_REFUSE | FAULT_PAUSE, 100, 140);
+    run(FAULT_DROP_REPLY | FAULT_CUT | FAULT_REFUSE | FAULT_PAUSE | FAULT_LATE, 100, 140);
 }
 
 TEST(a_trimmed_or_torn_log_is_noticed)

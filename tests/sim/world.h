@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The inside of the simulated mesh: the world, its nodes and the judge.  Private to tests/sim.
-// Read next: cluster.h (what it is for), node.c (a core on the memory backend), judge.c (what must hold).
+// Read next: cluster.h (what it is for), node.c (a core on the memory backend), scenes.c (what
+// clients and fate do to it), judge.c (what must hold).
 #pragma once
 
 #include "base/random.h"
@@ -34,6 +35,7 @@ struct sim_node {
     struct map *map;
     struct stream *client;
     bool probing[KEYS];
+    int last_instance; // that a client wrote to
     bool open[PARTITIONS][QUESTION_COUNT];
     uint64_t repairs, resyncs, conflicts;
 };
@@ -51,6 +53,9 @@ struct cluster {
     enum status truth[KEYS];
     bool quiet;
     int64_t refuse_until;
+    int contested; // until then, whoever writes writes to this instance
+    int64_t contested_until;
+    uint64_t noted[PARTITIONS]; // sequence of the last entry that the history was told
 };
 
 uint64_t world_below(struct cluster *c, uint64_t bound);
@@ -64,6 +69,19 @@ void world_key(int i, struct key_bytes *ret); // service s0 or s1, instances i0.
 int world_index_of(struct span key);          // -1: none of ours
 struct core_time world_now(const struct cluster *c);
 struct sim_node *world_pick(struct cluster *c); // one that is up; NULL: none
+
+// Time passes for everybody.
+void world_advance(struct cluster *c, int64_t ms);
+
+enum operation { OPERATION_PUT, OPERATION_EDIT, OPERATION_EDIT_IF, OPERATION_REMOVE };
+
+// A client writes to an instance by way of a node.  Returns the operation's number in the history.
+uint64_t world_operate(struct cluster *c, struct sim_node *n, int i, enum operation operation);
+
+void scene_any_operation(struct cluster *c, struct sim_node *n);
+void scene_late_put(struct cluster *c);
+void scene_flush_behind(struct cluster *c);
+void scene_lost_delete(struct cluster *c);
 
 void node_start(struct cluster *c, char name);
 void node_kill(struct cluster *c, struct sim_node *n);
