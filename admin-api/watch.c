@@ -28,6 +28,8 @@ struct watch_set {
     struct watcher *first;
     _Atomic uint32_t count; // relaxed: a number for people, nothing is published through it
     struct loop_timer *tick;
+    struct loop_timer *linger; // armed: a turn is due, but not yet
+    struct mono next_turn;     // not before
     struct loop_task turn;
     struct buf buf; // one event at a time
 };
@@ -112,16 +114,25 @@ static void feed_or_end(struct watcher *watcher)
     }
 }
 
+int64_t watch_linger_ms(int64_t turn_us)
+{
+    int64_t ms = WATCH_LINGER_FACTOR * turn_us / 1000;
+    return ms < WATCH_LINGER_MAX_MS ? ms : WATCH_LINGER_MAX_MS;
+}
+
 static void turn(void *arg)
 {
     struct watch_set *set = arg;
     struct watcher *next = NULL;
+    struct mono began = loop_now(set->loop);
     for (struct watcher *watcher = set->first; watcher != NULL; watcher = next) {
         next = watcher->next;
         if (!watcher->full) {
             feed_or_end(watcher);
         }
     }
+    struct mono ended = loop_now(set->loop);
+    set->next_turn = mono_add_ms(ended, watch_linger_ms(ended.us - began.us));
 }
 
 static void on_drain(void *arg)
@@ -170,7 +181,11 @@ enum err watch_set_new(struct loop *loop, struct api *api, struct watch_set **re
     set->loop = loop;
     set->api = api;
     enum err err = loop_timer_new(loop, tick, set, &set->tick);
+    if (err == ERR_OK) {
+        err = loop_timer_new(loop, turn, set, &set->linger);
+    }
     if (err != ERR_OK) {
+        loop_timer_free(set->tick);
         free(set);
         return err;
     }
@@ -190,6 +205,7 @@ void watch_set_free(struct watch_set *set)
     }
     loop_unpost_task(set->loop, &set->turn);
     buf_fini(&set->buf);
+    loop_timer_free(set->linger);
     loop_timer_free(set->tick);
     free(set);
 }
@@ -246,7 +262,11 @@ uint32_t watch_set_count(const struct watch_set *set)
 
 void watch_wake(struct watch_set *set)
 {
-    (void)loop_post_task(set->loop, &set->turn);
+    if (set->next_turn.us <= loop_now(set->loop).us) {
+        (void)loop_post_task(set->loop, &set->turn);
+    } else if (!loop_timer_armed(set->linger)) {
+        loop_timer_set(set->linger, set->next_turn);
+    }
 }
 
 void watch_end_all(struct watch_set *set)

@@ -4,6 +4,9 @@
 //     changefeed --watch_wake--> each watcher: event, event ... until 64 KiB of output wait
 //                                     full for 10 s -> resync, end      quiet for 15 s -> comment
 //
+// The first change is told at once.  Where many watch, a turn takes long; the next one then lingers for
+// thrice as long, at most 50 ms: what changes meanwhile goes out in one write each, and others are served.
+//
 // Invariant: a watcher holds at most 64 KiB and one event; a slow one delays nobody else.
 // [loop] of the worker.  Read next: watch_event.h.
 #pragma once
@@ -20,6 +23,8 @@ struct watch_set;
 #define WATCH_OUT_MAX 65536
 #define WATCH_FULL_MS 10000
 #define WATCH_QUIET_MS 15000
+#define WATCH_LINGER_MAX_MS 50
+#define WATCH_LINGER_FACTOR 3 // so watches take at most a quarter of a worker's time
 
 // ERR_NOMEM.  *gives* the set.
 enum err watch_set_new(struct loop *loop, struct api *api, struct watch_set **ret_set) MUST_USE;
@@ -33,6 +38,9 @@ bool watch_start(struct watch_set *set, struct http1_exchange *exchange,
 
 // How many there are.  [any]
 uint32_t watch_set_count(const struct watch_set *set);
+
+// How long a turn waits after the one before it, which took so long.  Pure.
+int64_t watch_linger_ms(int64_t turn_us);
 
 // Something has changed.
 void watch_wake(struct watch_set *set);
