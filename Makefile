@@ -56,7 +56,7 @@ LIBS = $(LINK_$(MODE)) $(PKG_LIBS) -lpthread -lm
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 lib = $(patsubst %,$(B)/lib/%.a,$(1))
 
-.PHONY: all help run check check-asan check-tsan check-programs programs bench bench-api e2e clean install-deps house lint share compile_commands install uninstall
+.PHONY: all help run check check-asan check-tsan check-programs programs bench bench-api e2e chart clean install-deps house lint share compile_commands install uninstall
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -74,7 +74,7 @@ run: meshpulse ## Install what is missing, build, and run the demo (Ctrl-C ends 
 # --- dependencies ----------------------------------------------------------------------------------
 # These goals include a file that tools/deps.sh leaves behind: make runs the script first, then starts
 # again and sees what pkg-config says now.
-ifneq ($(filter run check check-% house e2e bench bench-% install-deps,$(MAKECMDGOALS)),)
+ifneq ($(filter run check check-% house e2e chart bench bench-% install-deps,$(MAKECMDGOALS)),)
 include build/deps.ok
 endif
 build/deps.ok: tools/deps.sh tools/packages.txt
@@ -181,6 +181,10 @@ build/envoy: tools/envoy.sh
 
 e2e: meshpulse $(B)/meshpulse build/envoy ## The program from outside, with a real Redis and a real Envoy
 	$(Q)prove $(sort $(wildcard tests/e2e/*.t))
+
+chart: $(B)/meshpulse ## The Helm chart, against a real Kubernetes API (cold: 15 minutes to build that)
+	$(Q)tools/kubernetes/provide.sh
+	$(Q)prove $(sort $(wildcard tests/e2e/chart/*.t))
 
 bench: $(BENCH_BIN) $(B)/meshpulse ## Run the benchmarks
 	$(Q)for b in $(BENCH_BIN); do echo "== $$b"; $$b || exit 1; done
