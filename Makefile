@@ -56,7 +56,7 @@ LIBS = $(LINK_$(MODE)) $(PKG_LIBS) -lpthread -lm
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 lib = $(patsubst %,$(B)/lib/%.a,$(1))
 
-.PHONY: all help run check check-asan check-tsan check-programs programs bench bench-api e2e chart clean install-deps house lint share compile_commands install uninstall
+.PHONY: all help run fuzz check check-asan check-tsan check-programs programs bench bench-api e2e chart clean install-deps house lint share compile_commands install uninstall
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -185,6 +185,9 @@ e2e: meshpulse $(B)/meshpulse build/envoy ## The program from outside, with a re
 chart: $(B)/meshpulse ## The Helm chart, against a real Kubernetes API (cold: 15 minutes to build that)
 	$(Q)tools/kubernetes/provide.sh
 	$(Q)prove $(sort $(wildcard tests/e2e/chart/*.t))
+
+fuzz: $(LLHTTP_DIR)/llhttp.a ## Fuzz the parsers (FUZZ_SECONDS=30 each; needs clang)
+	$(Q)tools/fuzz.sh
 
 bench: $(BENCH_BIN) $(B)/meshpulse ## Run the benchmarks
 	$(Q)for b in $(BENCH_BIN); do echo "== $$b"; $$b || exit 1; done

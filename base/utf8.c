@@ -85,6 +85,9 @@ bool utf8_valid(struct span text)
     while (plain < text.len && (unsigned char)text.ptr[plain] < 0x80) {
         plain++;
     }
+    if (plain == text.len) {
+        return true; // an empty text may have no address to count from
+    }
     text = span_of(text.ptr + plain, text.len - plain);
     while (text.len > 0) {
         uint32_t code;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // libFuzzer: the strict lexer against the tree builder.  What the lexer accepts must become a tree, and
 // a place that it names must lie inside the text.
-//   clang -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -I. tests/fuzz/fuzz_json.c base/*.c ...
+//   clang -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -I. tests/fuzz/fuzz_json.c base/*.c ... (tools/fuzz.sh)
 #include "base/assert.h"
 #include "base/json.h"
 

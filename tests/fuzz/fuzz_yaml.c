@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // libFuzzer: any bytes as a configuration file.  The tree must keep its promises, an error its place.
-//   clang -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -I. tests/fuzz/fuzz_yaml.c base/*.c ...
+//   clang -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -I. tests/fuzz/fuzz_yaml.c base/*.c ... (tools/fuzz.sh)
 #include "base/assert.h"
 #include "base/utf8.h"
 #include "base/yaml.h"

@@ -1,0 +1,36 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Builds each tests/fuzz/fuzz_X.c with clang's libFuzzer and runs it for FUZZ_SECONDS (30) on its kept corpus,
+# two at a time.  What it finds on its way stays in build/fuzz; a finding is left there as X-crash-*.
+set -eu
+cd "$(dirname "$0")/.."
+seconds=${FUZZ_SECONDS:-30}
+out=build/fuzz
+mkdir -p "$out"
+libs=$(pkg-config --cflags --libs libcjson openssl libevent_core libevent_openssl libevent_pthreads yaml-0.1 libcurl)
+
+build() {
+    # shellcheck disable=SC2086  # lists of words
+    clang -std=c11 -D_GNU_SOURCE -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
+        -DMESHPULSE_VERSION='"fuzz"' -I. -isystem build/llhttp -o "$out/$1" "tests/fuzz/fuzz_$1.c" base/*.c \
+        build/llhttp/llhttp.a $libs -lpthread -lm
+}
+
+run() {
+    mkdir -p "$out/corpus-$1"
+    "$out/$1" -max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
+        -artifact_prefix="$out/$1-" "$out/corpus-$1" "tests/fuzz/corpus/$1" >"$out/$1.log" 2>&1 ||
+        { tail -n 30 "$out/$1.log" >&2; echo "fuzz: $1: a finding, see $out/$1-*" >&2; return 1; }
+    echo "fuzz: $1: $(sed -n 's/^stat::number_of_executed_units: *//p' "$out/$1.log") inputs in $seconds s"
+}
+
+one() { build "$1" && run "$1"; }
+
+if [ $# -gt 0 ]; then
+    one "$1"
+else
+    for source in tests/fuzz/fuzz_*.c; do
+        name=${source#tests/fuzz/fuzz_}
+        echo "${name%.c}"
+    done | xargs -P 2 -n 1 "$0"
+fi
