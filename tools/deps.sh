@@ -6,48 +6,7 @@ set -eu
 cd "$(dirname "$0")/.."
 mkdir -p build
 
-say() { echo "deps: $*"; }
 die() { echo "deps: $*" >&2; exit 1; }
-
-as_root() {
-    if [ "$(id -u)" -eq 0 ]; then
-        env DEBIAN_FRONTEND=noninteractive "$@"
-    elif command -v sudo >/dev/null; then
-        sudo env DEBIAN_FRONTEND=noninteractive "$@"
-    else
-        die "this needs root: $* (run it as root, or install sudo)"
-    fi
-}
-
-updated=no
-update() {
-    [ "$updated" = no ] || return 0
-    say "apt-get update"
-    as_root apt-get -qq update || die "apt-get update failed: is a Debian mirror in reach?"
-    updated=yes
-}
-
-# Which of the packages are not installed.
-missing() {
-    for package in $(grep -v '^#' tools/packages.txt); do
-        state=$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null) || state=none
-        [ "$state" = installed ] || echo "$package"
-    done
-}
-
-install() {
-    say "apt-get install $*"
-    as_root apt-get -qq -y --no-install-recommends install "$@" >build/deps.log 2>&1 ||
-        { tail -n 20 build/deps.log >&2; die "apt-get install failed; the whole log: build/deps.log"; }
-}
-
-install_missing() {
-    packages=$(missing)
-    [ -n "$packages" ] || return 0
-    update
-    # shellcheck disable=SC2086  # a list of words
-    install $packages
-}
 
 # Older libraries lack calls that we use: better said here than by the compiler.
 check_version() {
@@ -94,14 +53,15 @@ provide_llhttp() {
     if [ -e build/llhttp/llhttp.a ] || pkg-config --exists libllhttp; then
         return 0
     fi
-    apt-cache show node-llhttp >/dev/null 2>&1 || update
+    apt-cache show node-llhttp >/dev/null 2>&1 || tools/apt.sh --update
     if apt-cache show libllhttp-dev >/dev/null 2>&1; then
-        install libllhttp-dev
+        tools/apt.sh libllhttp-dev
     fi
 }
 
 if command -v apt-get >/dev/null; then
-    install_missing
+    # shellcheck disable=SC2046  # a list of words
+    tools/apt.sh $(grep -v '^#' tools/packages.txt)
     check_versions
     provide_llhttp
 else

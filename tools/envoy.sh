@@ -14,27 +14,12 @@ is_there() {
     [ -x build/envoy ] && build/envoy --version 2>/dev/null | grep -qF "/$version/"
 }
 
-as_root() {
-    if [ "$(id -u)" -eq 0 ]; then
-        env DEBIAN_FRONTEND=noninteractive "$@"
-    elif command -v sudo >/dev/null; then
-        sudo env DEBIAN_FRONTEND=noninteractive "$@"
-    else
-        die "this needs root: $* (run it as root, or install sudo)"
-    fi
-}
-
 # Debian parts venv from python3; without ensurepip an environment has no pip.
 provide_venv() {
     if python3 -c 'import ensurepip, venv' 2>/dev/null; then
         return 0
     fi
-    command -v apt-get >/dev/null || die "python3 with venv is needed"
-    say "apt-get install python3-venv"
-    as_root apt-get -qq -y --no-install-recommends install python3-venv >build/envoy.log 2>&1 || {
-        tail -n 20 build/envoy.log >&2
-        die "apt-get install failed; the whole log: build/envoy.log"
-    }
+    tools/apt.sh python3-venv
 }
 
 install_wheel() {
