@@ -51,12 +51,12 @@ CFLAGS_ALL = -std=c11 -D_GNU_SOURCE -DMESHPULSE_VERSION='"$(VERSION)"' -DMESHPUL
 PKG_CFLAGS := $(shell pkg-config --cflags $(LIB_PKGS) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(LIB_PKGS) 2>/dev/null)
 PKG_FOUND := $(shell pkg-config --exists $(LIB_PKGS) 2>/dev/null && echo yes)
-LIBS = $(LINK_$(MODE)) $(PKG_LIBS) -lpthread -lm
+LIBS = $(LINK_$(MODE)) $(LDFLAGS) $(PKG_LIBS) -lpthread -lm
 
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 lib = $(patsubst %,$(B)/lib/%.a,$(1))
 
-.PHONY: all help run fuzz check check-asan check-tsan check-programs programs bench bench-api e2e chart clean install-deps house lint share compile_commands install uninstall
+.PHONY: all help run fuzz check check-asan check-tsan check-programs programs bench bench-api e2e chart clean install-deps house lint share compile_commands install uninstall deb
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -223,6 +223,9 @@ install: meshpulse share ## Install under $(DESTDIR) and PREFIX=/usr/local; an e
 
 uninstall: ## Remove what install has put there; a configuration that was changed stays
 	$(Q)tools/install.sh uninstall
+
+deb: ## Build the Debian package (SUITE=bookworm or trixie; this machine's own by default)
+	$(Q)tools/deb.sh $(SUITE)
 
 # For the tools that read C; the double quotes of MESHPULSE_VERSION must survive two shells.
 compile_commands: ## Write compile_commands.json

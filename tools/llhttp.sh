@@ -22,7 +22,8 @@ dpkg-deb -x "$tmp"/node-llhttp_*.deb "$tmp/x"
 find "$tmp/x" -name '*.[ch]' -exec cp {} "$tmp" \;
 for f in llhttp api http; do
     [ -f "$tmp/$f.c" ] || { echo "llhttp: $f.c is not in the package" >&2; exit 1; }
-    "${CC:-cc}" -O2 -g -fPIE -fstack-protector-strong -I"$tmp" -c "$tmp/$f.c" -o "$tmp/$f.o"
+    # From inside the folder: its random name must not stand in the debugging information.
+    (cd "$tmp" && "${CC:-cc}" -O2 -g -fPIE -fstack-protector-strong "-ffile-prefix-map=$tmp=llhttp" -I. -c "$f.c" -o "$f.o")
 done
 rm -f "$dir/llhttp.a"
 ar rcs "$dir/llhttp.a" "$tmp/llhttp.o" "$tmp/api.o" "$tmp/http.o"
