@@ -7,6 +7,7 @@
 #include "replicator/core/derive.h"
 #include "replicator/core/outbox.h"
 #include "replicator/core/shadow.h"
+#include "replicator/core/writer.h"
 
 void repair_plan(struct core *core, struct span key, const char *cause)
 {
@@ -31,6 +32,9 @@ static bool is_needed(struct core *core, uint32_t partition, struct span key)
         (facts.flags & MAP_LOCAL) != 0) {
         return false;
     }
+    if (writer_is_awaited(core, partition, key)) {
+        return false; // its echo is on the way; without it, it is planned again
+    }
     const struct shadow_fact server = shadow_get(core, partition, key, &facts);
     if (!server.held && facts.version.counter <= core->sessions[partition].floor) {
         if (outbox_get(core, key) == NULL) {
@@ -46,6 +50,7 @@ static bool is_needed(struct core *core, uint32_t partition, struct span key)
 struct lost {
     struct core *core;
     uint32_t partition;
+    const char *cause;
 };
 
 static bool plan_if_lost(void *arg, struct span key, const struct map_copy *copy)
@@ -58,14 +63,14 @@ static bool plan_if_lost(void *arg, struct span key, const struct map_copy *copy
     }
     const struct shadow_fact server = shadow_get(core, lost->partition, key, facts);
     if (!server.held || version_cmp(server.version, facts->version) < 0) {
-        repair_plan(core, key, "scan");
+        repair_plan(core, key, lost->cause);
     }
     return true;
 }
 
-void repair_after_scan(struct core *core, uint32_t partition)
+void repair_plan_all(struct core *core, uint32_t partition, const char *cause)
 {
-    struct lost lost = {core, partition};
+    struct lost lost = {core, partition, cause};
     map_scan_partition(core->map, partition, plan_if_lost, &lost);
 }
 

@@ -7,9 +7,9 @@
 
 #include "replicator/core/state.h"
 
-// Plans one key.  `cause` is a literal: scan, behind, echo, conflict.
+// Plans one key.  `cause` is a literal: scan, behind, echo.
 void repair_plan(struct core *core, struct span key, const char *cause);
-// After a scan: every record that the server lacks or holds older.
-void repair_after_scan(struct core *core, uint32_t partition);
+// Plans every record that the server lacks or holds older.
+void repair_plan_all(struct core *core, uint32_t partition, const char *cause);
 // Queues what is due.
 void repair_run(struct core *core);

@@ -106,8 +106,8 @@ static void go_live(struct core *core, uint32_t partition)
     session_schedule_check(core, session);
     remember(core, session);
     if (session->generation > FIRST_SCAN) {
-        repair_after_scan(core,
-                          partition); // of a first scan, all that is held came from the server
+        repair_plan_all(core, partition,
+                        "scan"); // of a first scan, all that is held came from the server
     }
     if (!core->ready) {
         core->next_tick = core->now.mono; // readiness hangs on this, it shall not wait for a timer
@@ -234,6 +234,7 @@ static void meta_end(struct core *core, uint32_t partition, const struct stream_
         return;
     }
     session->end = meta->sequence;
+    session->scan_end = meta->sequence;
     subscribe(core, partition);
     if (session->cursor.sequence >= session->end) {
         session_compare_digest(core, partition, &meta->digest);
@@ -393,7 +394,7 @@ static void take_pair(struct core *core, const struct stream_entry *entry, uint3
         core->counters[CORE_CONSUMED]++;
         core->counters[CORE_DUPLICATE] += result == HOLD_SAME ? 1 : 0;
     }
-    if (result == HOLD_OLDER && core->sessions[partition].state == SESSION_LIVE) {
+    if (result == HOLD_OLDER && entry->sequence > core->sessions[partition].scan_end) {
         // Somebody built on less than we hold: the server went back.
         core->counters[CORE_STALE_ENTRIES]++;
         if (!ours && parsed) {

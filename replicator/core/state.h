@@ -132,6 +132,7 @@ struct session {
     uint32_t generation; // of the scan; a map mark of this value means: the server holds it
     bool scan_waits;     // SCAN: for its turn
     uint64_t end;        // TAIL: live when past it
+    uint64_t scan_end;   // entries up to it may be older than what the scan brought
     uint64_t floor;
     uint64_t acked; // greatest sequence of an accepted put
     int64_t born_ms;
@@ -156,6 +157,8 @@ struct session {
     uint32_t slot_count;
     struct awaited *awaited; // WAITING_MAX, lazily
     uint32_t awaited_count;
+    uint64_t
+        awaited_unnamed; // up to there echoes are awaited of keys that found no place above; 0 = none
     struct place *history; // HISTORY_LEN
     uint32_t history_at, history_count;
 };

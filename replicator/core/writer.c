@@ -108,10 +108,55 @@ static void slot_accepted(struct core *core, struct slot *slot)
     }
 }
 
-// The server held something else: take that in, compose again, back off after some tries.
-// `current` NULL: what it holds is known from the reader.
-static void slot_conflict(struct core *core, struct slot *slot, const struct span *current)
+// A value that a reply showed stands in the log at `sequence` or before; the reader has not been there.  It
+// is missed if the server goes back meanwhile: then who holds it must put it back.
+static void await_echo(struct core *core, struct session *session, struct span key,
+                       uint64_t sequence)
 {
+    if (session->cursor.sequence >= sequence) {
+        return;
+    }
+    if (session->awaited == NULL) {
+        session->awaited = arena_take(&core->arena, WAITING_MAX * sizeof(struct awaited));
+    }
+    struct bytes name = {NULL, 0};
+    if (session->awaited == NULL || session->awaited_count == WAITING_MAX ||
+        !bytes_set(core, &name, key)) {
+        // The digest would not find it, for it is of what the server holds: all keys are looked at then.
+        if (session->awaited_unnamed < sequence) {
+            session->awaited_unnamed = sequence;
+        }
+        return;
+    }
+    session->awaited[session->awaited_count++] = (struct awaited){sequence, name};
+}
+
+struct decision {
+    const struct stream_put_row *row;
+    uint64_t sequence;
+    bool again;
+};
+
+// Takes in what a conflict says that the server holds; false: it cannot be read, and must not be overwritten.
+static bool take_current(struct core *core, uint32_t partition, struct span key,
+                         const struct decision *d)
+{
+    enum hold_result result = hold_reply(core, partition, key, d->row->current);
+    if (result == HOLD_OPAQUE) {
+        hold_tell_opaque(core, key);
+        return false;
+    }
+    if (result == HOLD_TAKEN) {
+        await_echo(core, &core->sessions[partition], key, d->sequence);
+    }
+    return true;
+}
+
+// The server held something else: take that in, compose again, back off after some tries.
+// `d` NULL: what it holds is known from the reader.
+static void slot_conflict(struct core *core, struct slot *slot, const struct decision *d)
+{
+    const struct span *current = d != NULL ? &d->row->current : NULL;
     slot->claim = (struct claim){.version = slot->claim.version, .hash = slot->claim.hash};
     outbox_returned(core, slot);
     core->counters[CORE_CONFLICTS_STREAM]++;
@@ -123,8 +168,7 @@ static void slot_conflict(struct core *core, struct slot *slot, const struct spa
     if (current != NULL && codec_value_parse(*current, &value) == ERR_OK) {
         struct span key = keyed_span(&slot->keyed);
         slot->known = value.version;
-        if (hold_reply(core, slot->partition, key, *current) == HOLD_OPAQUE) {
-            hold_tell_opaque(core, key);
+        if (!take_current(core, slot->partition, key, d)) {
             outbox_close(core, slot, CORE_CONFLICT);
             return;
         }
@@ -137,33 +181,6 @@ static void slot_conflict(struct core *core, struct slot *slot, const struct spa
     (void)outbox_show(core, slot);
     derive_touch(core, keyed_span(&slot->keyed));
 }
-
-// Our value was accepted with `sequence`; its echo is still to come, and is missed if the server goes back.
-static void await_echo(struct core *core, struct session *session, struct span key,
-                       uint64_t sequence)
-{
-    if (session->cursor.sequence >= sequence) {
-        return;
-    }
-    if (session->awaited == NULL) {
-        session->awaited = arena_take(&core->arena, WAITING_MAX * sizeof(struct awaited));
-    }
-    if (session->awaited == NULL || session->awaited_count == WAITING_MAX) {
-        return; // the digest finds it, only later
-    }
-    struct awaited *awaited = &session->awaited[session->awaited_count];
-    memset(awaited, 0, sizeof(*awaited));
-    if (bytes_set(core, &awaited->key, key)) {
-        awaited->sequence = sequence;
-        session->awaited_count++;
-    }
-}
-
-struct decision {
-    const struct stream_put_row *row;
-    uint64_t sequence;
-    bool again;
-};
 
 static void decide_slot(struct core *core, struct slot *slot, struct span value,
                         const struct decision *d)
@@ -181,7 +198,7 @@ static void decide_slot(struct core *core, struct slot *slot, struct span value,
         slot->claim.doubt = true;
         slot->claim.doubt_at = d->sequence;
     } else {
-        slot_conflict(core, slot, &d->row->current);
+        slot_conflict(core, slot, d);
     }
 }
 
@@ -202,12 +219,8 @@ static void decide_cond(struct core *core, struct cond *cond, struct span value,
         cond->claim.doubt = true;
         cond->claim.doubt_at = d->sequence;
     } else {
-        struct span key = bytes_span(&cond->key);
-        bool opaque = hold_reply(core, partition, key, d->row->current) == HOLD_OPAQUE;
-        if (opaque) {
-            hold_tell_opaque(core, key);
-        }
-        writer_answer(core, session, cond, opaque ? CORE_CONFLICT : CORE_STALE);
+        bool taken = take_current(core, partition, bytes_span(&cond->key), d);
+        writer_answer(core, session, cond, taken ? CORE_STALE : CORE_CONFLICT);
     }
 }
 
@@ -374,6 +387,10 @@ void writer_reader_moved(struct core *core, uint32_t partition)
         bytes_clear(core, &awaited->key);
     }
     session->awaited_count = kept;
+    if (session->awaited_unnamed != 0 && session->awaited_unnamed <= session->cursor.sequence) {
+        session->awaited_unnamed = 0;
+        repair_plan_all(core, partition, "echo");
+    }
 }
 
 void writer_connection_lost(struct core *core, uint32_t partition)
@@ -399,6 +416,7 @@ void writer_abandon(struct core *core, uint32_t partition)
         bytes_clear(core, &session->awaited[i].key);
     }
     session->awaited_count = 0;
+    session->awaited_unnamed = 0;
     for (struct slot *slot = session->first; slot != NULL; slot = slot->next) {
         slot->known_set = false;
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The life of a partition, as transcripts (rig.h).
 #include "tests/lib/suite.h"
-#include "tests/unit/core/rig.h"
+#include "tests/unit/core/records.h"
 
 #include <string.h>
 
@@ -186,6 +186,55 @@ TEST(what_the_server_lost_is_put_back_with_identical_bytes)
     rig_free(rig);
 }
 
+TEST(an_older_entry_read_after_a_reconnect_is_put_right)
+{
+    struct rig *rig = rig_new();
+    rig_live(rig);
+    rig_entry(rig, "i1", 4, 9);
+    rig_down(rig);
+    rig_up(rig);
+    rig_meta(rig, 4); // two entries came meanwhile
+    rig_probe(rig, true);
+    rig->log = true;
+    rig_clear(rig);
+    rig_entry(rig, "i1", 2, 3); // a peer that had not seen ours: the server had gone back
+    CHECK(rig_told(rig, "superseded i1 4:9 over 2:3"));
+    rig_entry(rig, "i2", 1, 9);
+    CHECK(rig_said(rig, "repair i1 behind\nput i1@2=4"));
+    CHECK_UEQ(core_get_counter(rig->core, CORE_STALE_ENTRIES), 1);
+    rig_free(rig);
+}
+
+// The scan shows what was written after the place where the log is read from.
+TEST(an_entry_that_is_older_than_what_the_scan_showed_is_nothing_to_repair)
+{
+    struct rig *rig = rig_new();
+    char value[RECORD_LEN_MAX];
+    char older[RECORD_LEN_MAX];
+    struct key_bytes key;
+    rig_key("i1", &key);
+    const struct stream_pair newest = {.key = key_span(&key),
+                                       .value = span_of(value, rig_value("i1", 5, 9, value))};
+    const struct stream_pair former = {.key = key_span(&key),
+                                       .value = span_of(older, rig_value("i1", 4, 9, older))};
+    rig->log = true;
+    rig_up(rig);
+    rig_meta(rig, 0);
+    struct stream_event scanned = {.type = STREAM_EV_SCAN};
+    scanned.scan.pairs = &newest;
+    scanned.scan.count = 1;
+    rig_stream(rig, &scanned);
+    rig_meta(rig, 2);
+    rig->digest = rig->core->sessions[0].shadow;
+    peer_bytes(rig, &former, 0);
+    CHECK_UEQ(core_get_counter(rig->core, CORE_STALE_ENTRIES), 0);
+    CHECK_EQ(rig->core->repairs.count, 0);
+    peer_bytes(rig, &newest, 0);
+    CHECK_EQ(core_get_state(rig->core), CORE_STATE_LIVE);
+    CHECK(strstr(rig->story, "repair") == NULL);
+    rig_free(rig);
+}
+
 SUITE("core/session", T(a_cold_start_scans_then_reads_from_the_noted_place),
       T(an_entry_is_merged_and_judged), T(a_gap_in_the_sequence_is_read_afresh),
       T(another_epoch_in_an_entry_is_read_afresh),
@@ -194,4 +243,6 @@ SUITE("core/session", T(a_cold_start_scans_then_reads_from_the_noted_place),
       T(a_strangers_entry_is_skipped_and_told),
       T(a_forged_hash_is_kept_out_of_the_map_and_in_the_digest),
       T(another_number_of_partitions_is_a_misconfiguration),
-      T(what_the_server_lost_is_put_back_with_identical_bytes));
+      T(what_the_server_lost_is_put_back_with_identical_bytes),
+      T(an_older_entry_read_after_a_reconnect_is_put_right),
+      T(an_entry_that_is_older_than_what_the_scan_showed_is_nothing_to_repair));

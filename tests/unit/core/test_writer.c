@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The life of a put, as transcripts (rig.h).
+#include "replicator/core/repair.h"
 #include "tests/lib/suite.h"
-#include "tests/unit/core/rig.h"
+#include "tests/unit/core/records.h"
 
+#include <stdio.h>
 #include <string.h>
 
 TEST(a_write_is_shown_at_once_and_sent)
@@ -288,6 +290,96 @@ TEST(a_conditional_write_whose_outcome_is_lost_in_a_resync_is_unknown)
     rig_free(rig);
 }
 
+// The server went back to `sequence` and what it held then; others write on until the reader is at `to`.
+static void server_goes_back(struct rig *rig, uint64_t sequence, uint64_t to)
+{
+    rig->log = true;
+    rig->sequence = sequence;
+    rig_clear(rig);
+    while (rig->sequence < to) {
+        rig_entry(rig, "other", rig->sequence, 1);
+    }
+}
+
+TEST(what_a_conflict_told_is_put_back_when_the_reader_does_not_find_it)
+{
+    struct rig *rig = rig_new();
+    char current[RECORD_LEN_MAX];
+    rig_live(rig);
+    rig_put_instance(rig, "i1", 7, true);
+    rig_clear(rig);
+    size_t len = rig_value("i1", 5, 7, current); // of another, and it says the same
+    rig->sequence = 3;
+    rig_refuse(rig, span_of(current, len));
+    CHECK(rig_told(rig, "done 7 same"));
+    server_goes_back(rig, 1, 2);
+    CHECK(rig_told(rig, "")); // it may still come
+    server_goes_back(rig, 2, 3);
+    CHECK(rig_told(rig, "repair i1 echo\nput i1@0=5"));
+    rig_free(rig);
+}
+
+TEST(what_a_refused_condition_told_is_put_back_when_the_reader_does_not_find_it)
+{
+    struct rig *rig = rig_new();
+    char current[RECORD_LEN_MAX];
+    rig_live(rig);
+    rig_entry(rig, "i1", 4, 7);
+    rig_clear(rig);
+    conditional(rig, 9, rig_facts(rig, "i1").version);
+    CHECK(rig_told(rig, "put i1@4=5"));
+    size_t len = rig_value("i1", 6, 3, current);
+    rig->sequence = 4;
+    rig_refuse(rig, span_of(current, len));
+    CHECK(rig_told(rig, "done 9 stale"));
+    CHECK_EQ(rig_weight(rig, "i1"), 3);
+    server_goes_back(rig, 2, 4);
+    CHECK(rig_told(rig, "repair i1 echo\nput i1@4=6"));
+    rig_free(rig);
+}
+
+// Nothing is awaited by its name when there is no memory for names, or when they are too many.
+TEST(whatever_many_echoes_are_awaited_none_is_forgotten)
+{
+    struct rig *rig = rig_new();
+    char name[32];
+    rig_live(rig);
+    const struct stream_digest before = rig->digest;
+    for (uint32_t i = 0; i < WAITING_MAX + 3; i++) {
+        snprintf(name, sizeof(name), "i%u", (unsigned)i);
+        rig_put_instance(rig, name, 7, false);
+    }
+    while (rig->put_open) {
+        rig_accept(rig);
+    }
+    uint64_t accepted = rig->sequence;
+    CHECK_UEQ(rig->core->sessions[0].awaited_count, WAITING_MAX);
+    CHECK_UEQ(core_get_pending(rig->core), 0);
+    rig->digest = before;
+    server_goes_back(rig, 1, accepted);
+    for (uint32_t i = 0; i < WAITING_MAX + 3; i++) {
+        snprintf(name, sizeof(name), "repair i%u echo", (unsigned)i);
+        CHECK(rig_said(rig, name));
+    }
+    rig_free(rig);
+}
+
+TEST(an_echo_that_is_on_the_way_is_waited_for_before_anything_is_put_back)
+{
+    struct rig *rig = rig_new();
+    rig_live(rig);
+    rig_put_instance(rig, "i1", 7, true);
+    rig_accept(rig);
+    rig->log = true;
+    rig_clear(rig);
+    repair_plan_all(rig->core, 0, "test");
+    CHECK_EQ(rig->core->repairs.count, 1);
+    rig_tick(rig, 50);
+    CHECK(rig_told(rig, ""));
+    CHECK_EQ(rig->core->repairs.count, 0);
+    rig_free(rig);
+}
+
 SUITE("core/writer", T(a_write_is_shown_at_once_and_sent),
       T(the_reply_answers_who_waits_and_the_echo_changes_nothing),
       T(the_echo_before_the_reply_acknowledges),
@@ -303,4 +395,8 @@ SUITE("core/writer", T(a_write_is_shown_at_once_and_sent),
       T(a_conditional_write_touches_no_map_before_the_stream_decides),
       T(a_stale_condition_is_refused_without_a_call),
       T(a_conditional_write_without_a_connection_is_unavailable),
-      T(a_conditional_write_whose_outcome_is_lost_in_a_resync_is_unknown));
+      T(a_conditional_write_whose_outcome_is_lost_in_a_resync_is_unknown),
+      T(what_a_conflict_told_is_put_back_when_the_reader_does_not_find_it),
+      T(what_a_refused_condition_told_is_put_back_when_the_reader_does_not_find_it),
+      T(whatever_many_echoes_are_awaited_none_is_forgotten),
+      T(an_echo_that_is_on_the_way_is_waited_for_before_anything_is_put_back));
