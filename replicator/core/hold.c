@@ -4,6 +4,7 @@
 #include "localmap/model/merge.h"
 #include "replicator/core/derive.h"
 #include "replicator/core/outbox.h"
+#include "replicator/core/presence.h"
 #include "replicator/core/shadow.h"
 
 // One value on its way into the map.
@@ -135,8 +136,11 @@ static enum hold_result merge(struct core *core, const struct offer *offer)
     if (is_local(offer)) {
         return HOLD_REJECTED; // ours alone, whatever the stream says
     }
-    if ((offer->flags & MAP_OPAQUE) != 0 && is_newer(offer) && holds_readable(core, offer)) {
-        return HOLD_OPAQUE;
+    if ((offer->flags & MAP_OPAQUE) != 0 && is_newer(offer)) {
+        presence_unreadable(core, offer->key);
+        if (holds_readable(core, offer)) {
+            return HOLD_OPAQUE;
+        }
     }
     return merge_into_map(core, offer);
 }

@@ -98,6 +98,21 @@ void presence_node_changed(struct core *core, struct span name, struct span key)
     core_say(core, &log);
 }
 
+static void misconfigured_by_own_record(struct core *core)
+{
+    core_misconfigured(core, "a newer version of meshpulse wrote the record of this node");
+}
+
+void presence_unreadable(struct core *core, struct span key)
+{
+    struct key_bytes own;
+    key_node(core->options.node_id, &own);
+    // Whether another life of this name has begun stands in what cannot be read.
+    if ((core->joined || core->joining) && span_eq(key, key_span(&own))) {
+        misconfigured_by_own_record(core);
+    }
+}
+
 static void node_write(struct core *core, struct span name, bool up)
 {
     struct key_bytes key;
@@ -128,7 +143,7 @@ void presence_join_decided(struct core *core, enum core_outcome outcome, uint64_
 {
     core->joining = false;
     if (outcome == CORE_CONFLICT) {
-        core_misconfigured(core, "a newer version of meshpulse wrote the record of this node");
+        misconfigured_by_own_record(core);
     }
     if (outcome != CORE_ACCEPTED) {
         core->next_join = mono_add_ms(core->now.mono, JOIN_RETRY_MS);

@@ -14,6 +14,8 @@ void presence_tick(struct core *core);
 void presence_beat(struct core *core, const struct stream_event *event);
 // A node record is shown otherwise.
 void presence_node_changed(struct core *core, struct span node, struct span key);
+// A newer record of `key` cannot be read here: when it is our own, we do not know whether we are fenced.
+void presence_unreadable(struct core *core, struct span key);
 // The conditional write by which we join was decided.
 void presence_join_decided(struct core *core, enum core_outcome outcome, uint64_t incarnation);
 void presence_leave(struct core *core);

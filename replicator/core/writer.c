@@ -450,12 +450,31 @@ void writer_stop(struct core *core, enum core_outcome outcome)
     outbox_close_all(core, outcome);
 }
 
+// Nothing goes out any more: who waits for the stream alone is told.  What is in the air will be answered.
+static void stand_still(struct core *core, struct session *session)
+{
+    if (session->flight.active && !session->flight.transmitted) {
+        ground(core, session);
+    }
+    struct cond *next = NULL;
+    for (struct cond *cond = session->conds; cond != NULL; cond = next) {
+        next = cond->next;
+        if (!cond->claim.in_flight && !cond->claim.doubt) {
+            writer_answer(core, session, cond, CORE_UNAVAILABLE);
+        }
+    }
+}
+
 void writer_pump(struct core *core, uint32_t partition)
 {
     struct session *session = &core->sessions[partition];
     struct flight *flight = &session->flight;
-    if (session->state != SESSION_LIVE || core->fenced || core->misconfigured || !core->ready ||
-        session->orphan || !mono_reached(core->now.mono, flight->not_before)) {
+    if (core->misconfigured) {
+        stand_still(core, session);
+        return;
+    }
+    if (session->state != SESSION_LIVE || core->fenced || !core->ready || session->orphan ||
+        !mono_reached(core->now.mono, flight->not_before)) {
         return;
     }
     if (!flight->active && (session->first != NULL || session->conds != NULL)) {

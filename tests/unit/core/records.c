@@ -127,6 +127,16 @@ void peer_bytes(struct rig *rig, const struct stream_pair *pair, uint64_t floor)
     rig_stream(rig, &event);
 }
 
+struct span future_of(struct key_bytes key, uint64_t counter, char buf[RECORD_LEN_MAX])
+{
+    static const char body[] = {CODEC_WIRE + 1, 7, 'n', 'e', 'w'};
+    const struct version version = {counter, version_writer(SPAN_LIT("peer"), 1)};
+    size_t len = codec_value_write(key_span(&key), version, span_of(body, sizeof(body)), buf,
+                                   RECORD_LEN_MAX);
+    CHECK(len != 0);
+    return span_of(buf, len);
+}
+
 void caller_puts(struct rig *rig, uint64_t op, struct key_bytes key, const struct record *record)
 {
     const struct patch patch = {.op = PATCH_PUT, .record = *record};

@@ -30,6 +30,9 @@ void peer_policy(struct rig *rig, const struct policy *policy);
 // Any bytes as the one pair of an entry; the played server's digest follows.
 void peer_bytes(struct rig *rig, const struct stream_pair *pair, uint64_t floor);
 
+// A value whose body has a wire version that is not known yet; its hash is right.
+struct span future_of(struct key_bytes key, uint64_t counter, char buf[RECORD_LEN_MAX]);
+
 void caller_puts(struct rig *rig, uint64_t op, struct key_bytes key, const struct record *record);
 void caller_deletes(struct rig *rig, uint64_t op, struct key_bytes key);
 

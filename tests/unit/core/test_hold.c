@@ -9,17 +9,6 @@
 
 #define WEIGHT 9
 
-// A value whose body has another wire version; the hash is right.
-static struct span future_of(struct key_bytes key, uint64_t counter, char buf[RECORD_LEN_MAX])
-{
-    static const char body[] = {CODEC_WIRE + 1, 7, 'n', 'e', 'w'};
-    const struct version version = {counter, version_writer(SPAN_LIT("peer"), 1)};
-    size_t len = codec_value_write(key_span(&key), version, span_of(body, sizeof(body)), buf,
-                                   RECORD_LEN_MAX);
-    CHECK(len != 0);
-    return span_of(buf, len);
-}
-
 static struct span future_value(uint64_t counter, char buf[RECORD_LEN_MAX])
 {
     return future_of(keys_instance("i1"), counter, buf);

@@ -156,6 +156,36 @@ TEST(a_fenced_node_does_not_beat)
     rig_free(rig);
 }
 
+// Whether it fences cannot be read.
+TEST(a_node_whose_own_record_becomes_unreadable_publishes_nothing_more)
+{
+    struct rig *rig = rig_new();
+    char value[RECORD_LEN_MAX];
+    struct key_bytes key = keys_node(RIG_SELF);
+    rig_live(rig);
+    rig_put_instance(rig, "i1", 7, true); // in the air
+    struct key_bytes instance = keys_instance("i1");
+    const struct patch patch = {.op = PATCH_DELETE, .record = {.kind = KEY_REGISTRATION}};
+    const struct core_write write = {
+        .op = 5, .key = key_span(&instance), .patch = &patch, .precondition = CORE_IF_EXISTS};
+    rig_write(rig, &write); // waits for it
+    rig->log = true;
+    rig_clear(rig);
+    const struct stream_pair pair = {.key = key_span(&key), .value = future_of(key, 4, value)};
+    peer_bytes(rig, &pair, 0);
+    CHECK(rig_told(rig, "misconfigured\nrejected wire_version\ndone 5 unavailable"));
+    CHECK_EQ(core_get_state(rig->core), CORE_STATE_MISCONFIGURED);
+    rig_accept(rig);
+    CHECK(rig_said(rig, "done 7 accepted"));
+    rig_echo(rig);
+    rig_clear(rig);
+    rig_put_instance(rig, "i2", 8, false);
+    CHECK(rig_told(rig, "done 8 applied")); // and is not put
+    rig_tick(rig, 2000);
+    CHECK(strstr(rig->story, "beat") == NULL);
+    rig_free(rig);
+}
+
 TEST(the_same_incarnation_does_not_fence)
 {
     struct rig *rig = rig_new();
@@ -375,6 +405,7 @@ SUITE("core/presence", T(the_incarnation_of_a_joined_node_is_its_records_counter
       T(a_greater_incarnation_of_the_own_name_fences),
       T(whatever_is_pending_is_answered_by_a_fence),
       T(a_conditional_write_in_the_air_is_unknown_to_a_fenced_node), T(a_fenced_node_does_not_beat),
+      T(a_node_whose_own_record_becomes_unreadable_publishes_nothing_more),
       T(the_same_incarnation_does_not_fence), T(a_node_that_a_peer_thought_gone_rises_again),
       T(a_peer_that_lapsed_is_written_down_once_and_its_entry_forgotten),
       T(no_lapse_is_believed_in_the_grace), T(no_lapse_is_believed_of_a_peer_that_beats),
