@@ -56,7 +56,7 @@ LIBS = $(LINK_$(MODE)) $(LDFLAGS) $(PKG_LIBS) -lpthread -lm
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 lib = $(patsubst %,$(B)/lib/%.a,$(1))
 
-.PHONY: all help run fuzz check check-asan check-tsan check-programs programs bench bench-api e2e chart clean install-deps house lint share compile_commands install uninstall deb
+.PHONY: all help run fuzz check check-asan check-tsan check-valkey check-programs programs bench bench-api e2e chart clean install-deps house lint share compile_commands install uninstall deb
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -169,6 +169,13 @@ check-programs: export UBSAN_OPTIONS = print_stacktrace=1
 RACE_FREE := $(if $(filter tsan,$(MODE)),$(B)/tests/sim/%)
 check-programs: $(B)/meshpulse $(TEST_BIN)
 	$(Q)$(PROVE) $(filter-out $(RACE_FREE),$(TEST_BIN)) $(sort $(wildcard tests/integration/*.t))
+
+# All that speaks to a real server, with the other one that we promise to work with.
+VALKEY_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/contract/test_redis*.c) $(addprefix tests/contract/test_,oracle.c strangers.c stream.c))
+check-valkey: export REDIS_SERVER := $(CURDIR)/build/valkey-server
+check-valkey: $(B)/meshpulse $(VALKEY_TESTS) ## The contract and the three daemons with Valkey 8 (fetched, not installed)
+	$(Q)tools/valkey.sh
+	$(Q)$(PROVE) $(VALKEY_TESTS) tests/integration/three.t
 
 house: $(B)/meshpulse ## The house rules: layers, purity, headers, length, words, documents
 	$(Q)$(PROVE) $(sort $(wildcard tests/house/*.t))
