@@ -34,8 +34,8 @@ static void note_expiry(struct renewal *renewal, const struct secrets *secrets)
 {
     renewal->has_expiry = secrets_expiry(secrets, &renewal->expiry);
     renewal->told = RENEWAL_GOOD;
-    metric_gauge(METRIC_CERTIFICATE_EXPIRY,
-                 renewal->has_expiry ? (double)(renewal->expiry.ms / 1000) : 0);
+    int64_t expiry_s = renewal->has_expiry ? renewal->expiry.ms / 1000 : 0;
+    metric_gauge(METRIC_CERTIFICATE_EXPIRY, (double)expiry_s);
     check_certificate(renewal);
 }
 

@@ -176,7 +176,7 @@ static void add_worst(struct overview *overview, const struct json *instance)
     }
     size_t kept = overview->worst_count - (overview->worst_count == OVERVIEW_WORST_MAX);
     memmove(&overview->worst[at + 1], &overview->worst[at],
-            (kept - at) * sizeof(overview->worst[0]));
+            (kept - at) * sizeof(const struct json *));
     overview->worst[at] = instance;
     overview->worst_count = kept + 1;
 }

@@ -92,7 +92,7 @@ static int look_into(struct run *run, const struct json *services)
 {
     const struct json *service = json_first(json_get(services, "items"));
     size_t count = 0, cap = json_count(json_get(services, "items"));
-    const struct json **rows = calloc(cap + 1, sizeof(*rows));
+    const struct json **rows = calloc(cap + 1, sizeof(const struct json *));
     if (rows == NULL) {
         session_complain("%s", err_text(ERR_NOMEM));
         return CTL_FAILED;

@@ -45,7 +45,7 @@ TEST(values_are_kept_by_name_and_label)
     check_has(text, "\nmeshpulse_health_transitions_total{from=\"HEALTHY\",to=\"UNHEALTHY\"} 1\n");
     check_has(text, "\nmeshpulse_instances{status=\"HEALTHY\"} 11\n");
     check_has(text, "\nmeshpulse_ready 1\n");
-    check_has(text, "\nmeshpulse_xds_nacks_total 0\n"); // never touched, without labels
+    check_has(text, "\nmeshpulse_xds_nacks_total 0\n");            // never touched, without labels
     check_has(text, "\n# TYPE meshpulse_repairs_total counter\n"); // never touched, with labels
     check_has(text, "meshpulse_build_info{version=\"" MESHPULSE_VERSION "\"} 1\n");
     buf_fini(&buf);
