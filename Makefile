@@ -173,7 +173,7 @@ check-programs: $(B)/meshpulse $(TEST_BIN)
 # All that speaks to a real server, with the other one that we promise to work with.
 VALKEY_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/contract/test_redis*.c) $(addprefix tests/contract/test_,oracle.c strangers.c stream.c))
 check-valkey: export REDIS_SERVER := $(CURDIR)/build/valkey-server
-check-valkey: $(B)/meshpulse $(VALKEY_TESTS) ## The contract and the three daemons with Valkey 8 (fetched, not installed)
+check-valkey: $(B)/meshpulse $(VALKEY_TESTS) ## The contract and real daemons with Valkey 8 (fetched, not installed)
 	$(Q)tools/valkey.sh
 	$(Q)$(PROVE) $(VALKEY_TESTS) tests/integration/three.t
 

@@ -12,13 +12,14 @@ use Mesh::Node;
 use Mesh::Redis;
 use Test::More;
 
+# Options: ids, services, set, set_of (id -> more of set); and name (of a Redis to be started) or redis and url.
 sub new {
     my ($class, %options) = @_;
-    my $self = bless { redis => Mesh::Redis->new($options{name}), acked => {}, seen => {}, wrong => [] }, $class;
+    my $self = bless { redis => $options{redis} // Mesh::Redis->new($options{name}), acked => {}, seen => {}, wrong => [] }, $class;
     for my $id (@{ $options{ids} }) {
-        my $node = Mesh::Node->new(id => $id, url => $self->{redis}->url, services => $options{services},
+        my $node = Mesh::Node->new(id => $id, url => $options{url} // $self->{redis}->url, services => $options{services},
             set => [qw(stream.lease=2s stream.resync_min=1s stream.backoff_max=200ms stream.reply_timeout=1s
-                stream.connect_timeout=1s), @{ $options{set} // [] }]);
+                stream.connect_timeout=1s), @{ $options{set} // [] }, @{ $options{set_of}{$id} // [] }]);
         push @{ $self->{nodes} }, $node;
     }
     $_->start for @{ $self->{nodes} };

@@ -6,11 +6,12 @@ use warnings;
 use IO::Socket::UNIX;
 use Mesh;
 
+# `@args`: more of what redis-server takes.
 sub new {
-    my ($class, $name) = @_;
+    my ($class, $name, @args) = @_;
     my $dir = work_dir() . "/$name";
     mkdir $dir or die "$dir: $!";
-    my $self = bless { dir => $dir, socket => "$dir/s", rdb => "$dir/dump.rdb" }, $class;
+    my $self = bless { dir => $dir, socket => "$dir/s", rdb => "$dir/dump.rdb", args => \@args }, $class;
     $self->start;
     return $self;
 }
@@ -22,7 +23,8 @@ sub start {
     unlink $self->{socket};
     $self->{pid} = spawn("$self->{dir}/log", "$self->{dir}/log",
         $ENV{REDIS_SERVER} // 'build/redis-server', '--port', 0, '--unixsocket', $self->{socket}, '--dir',
-        $self->{dir}, '--dbfilename', 'dump.rdb', '--save', '', '--appendonly', 'no', '--daemonize', 'no');
+        $self->{dir}, '--dbfilename', 'dump.rdb', '--save', '', '--appendonly', 'no', '--daemonize', 'no',
+        @{ $self->{args} });
     eventually(10, sub { ($self->call('PING') // '') eq 'PONG' })
         or die 'Redis does not start: ' . read_file("$self->{dir}/log");
     return;
