@@ -6,20 +6,28 @@
 #define ATTEMPT_MASK UINT64_C(0xffffff)
 #define WRITER_DIGITS 16
 
+// Big-endian on every machine: the version is part of the wire.  One load and a swap, as each record that
+// comes is asked for it several times.
+static uint64_t big_endian(uint64_t value)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    return value;
+#else
+    return __builtin_bswap64(value);
+#endif
+}
+
 static void put64(uint64_t value, char *bytes)
 {
-    for (size_t i = 0; i < 8; i++) {
-        bytes[i] = (char)(unsigned char)(value >> (56 - 8 * i));
-    }
+    const uint64_t swapped = big_endian(value);
+    memcpy(bytes, &swapped, sizeof(swapped));
 }
 
 static uint64_t get64(const char *bytes)
 {
     uint64_t value = 0;
-    for (size_t i = 0; i < 8; i++) {
-        value = value << 8 | (unsigned char)bytes[i];
-    }
-    return value;
+    memcpy(&value, bytes, sizeof(value));
+    return big_endian(value);
 }
 
 void version_put(struct version v, char ret_bytes[VERSION_LEN])
