@@ -32,16 +32,38 @@ struct span key_service_prefix(struct span bytes)
 
 struct span key_instance_prefix(struct span bytes)
 {
-    if (prefix_len(bytes, 2) == bytes.len) {
+    size_t service_len = prefix_len(bytes, 2);
+    if (service_len == bytes.len) {
         return SPAN_NONE;
     }
-    return span_of(bytes.ptr, prefix_len(bytes, 3));
+    size_t at = service_len + 1;
+    return span_of(bytes.ptr, at + prefix_len(span_of(bytes.ptr + at, bytes.len - at), 1));
 }
 
 uint32_t key_partition(struct span bytes, uint32_t partitions)
 {
     struct span service = key_service_prefix(bytes);
     return (uint32_t)(siphash13(siphash_zero_key, service.ptr, service.len) % partitions);
+}
+
+// How much at the front is printable ASCII, which is nearly all that there is.  Eight bytes at a time: none
+// may be over 0x7e (the sum sets its top bit) or under 0x20 (the difference does).
+static size_t plain_len(struct span name)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    size_t len = 0;
+    while (name.len - len >= sizeof(uint64_t)) {
+        uint64_t word = 0;
+        memcpy(&word, name.ptr + len, sizeof(word));
+        if (((word | (word + ones) | (word - 0x20 * ones)) & 0x80 * ones) != 0) {
+            break;
+        }
+        len += sizeof(word);
+    }
+    while (len < name.len && name.ptr[len] >= 0x20 && name.ptr[len] < 0x7f) {
+        len++;
+    }
+    return len;
 }
 
 enum err key_name_check(struct span name, size_t len_max)
@@ -52,10 +74,7 @@ enum err key_name_check(struct span name, size_t len_max)
     if (name.len > len_max) {
         return ERR_TOO_LARGE;
     }
-    size_t plain = 0; // printable ASCII first: it is nearly all that there is
-    while (plain < name.len && name.ptr[plain] >= 0x20 && name.ptr[plain] < 0x7f) {
-        plain++;
-    }
+    size_t plain = plain_len(name);
     struct span rest = span_of(name.ptr + plain, name.len - plain);
     while (rest.len > 0) {
         uint32_t code = 0;

@@ -65,6 +65,19 @@ TEST(a_malformed_key_is_refused)
     }
 }
 
+// Names are looked at eight bytes at a time: each byte in each place of two such words and a rest.
+TEST(a_byte_is_as_good_in_one_place_of_a_name_as_in_another)
+{
+    for (size_t at = 0; at < 19; at++) {
+        for (unsigned byte = 0; byte < 256; byte++) {
+            char name[] = "a name of 19 bytes.";
+            name[at] = (char)(unsigned char)byte;
+            bool plain = byte >= 0x20 && byte < 0x7f;
+            CHECK_EQ(key_name_check(span_of(name, 19), 19), plain ? ERR_OK : ERR_SYNTAX);
+        }
+    }
+}
+
 TEST(the_longest_key_fits_and_one_byte_more_does_not)
 {
     static const char a[] = A256;
@@ -90,6 +103,7 @@ TEST(prefixes_name_the_service_and_the_instance)
         {BYTES("t\0s\0i\0o"), BYTES("t\0s"), BYTES("t\0s\0i")},
         {BYTES("t"), BYTES("t"), BYTES("")},
         {BYTES(""), BYTES(""), BYTES("")},
+        {BYTES("t\0s\0"), BYTES("t\0s"), BYTES("t\0s\0")},
         {BYTES("\0\0\0\0"), BYTES("\0"), BYTES("\0\0")},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -130,6 +144,7 @@ TEST(all_records_of_a_service_share_its_partition_for_ever)
 }
 
 SUITE("localmap/model/key", T(a_key_is_what_the_number_of_its_parts_says),
-      T(a_malformed_key_is_refused), T(the_longest_key_fits_and_one_byte_more_does_not),
+      T(a_malformed_key_is_refused), T(a_byte_is_as_good_in_one_place_of_a_name_as_in_another),
+      T(the_longest_key_fits_and_one_byte_more_does_not),
       T(prefixes_name_the_service_and_the_instance), T(shorthands_make_the_keys_that_they_name),
       T(all_records_of_a_service_share_its_partition_for_ever));
