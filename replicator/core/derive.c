@@ -15,10 +15,10 @@ static struct service *service_find(const struct core *core, struct span service
 
 static struct service *service_open(struct core *core, struct span service_key)
 {
-    struct service *service = service_find(core, service_key);
+    uint64_t hash = core_hash(core, service_key);
+    struct service *service = keymap_get(&core->services, service_key, hash);
     if (service == NULL) {
-        service = keymap_add(&core->services, service_key, sizeof(*service),
-                             core_hash(core, service_key));
+        service = keymap_add(&core->services, service_key, sizeof(*service), hash);
         if (service != NULL) {
             record_policy_default(&service->policy);
         }
@@ -66,7 +66,8 @@ static void unlink_from_all(struct core *core, struct instance *instance)
 
 static struct instance *instance_open(struct core *core, struct span key)
 {
-    struct instance *instance = derive_instance(core, key);
+    uint64_t hash = core_hash(core, key);
+    struct instance *instance = keymap_get(&core->instances, key, hash);
     if (instance != NULL) {
         return instance;
     }
@@ -74,7 +75,7 @@ static struct instance *instance_open(struct core *core, struct span key)
     if (service == NULL) {
         return NULL;
     }
-    instance = keymap_add(&core->instances, key, sizeof(*instance), core_hash(core, key));
+    instance = keymap_add(&core->instances, key, sizeof(*instance), hash);
     if (instance == NULL) {
         service_close_if_empty(core, service);
         return NULL;
@@ -177,13 +178,10 @@ static struct instance *instance_heard_of(struct core *core, struct span key)
     return instance;
 }
 
-static void touch_registration(struct core *core, struct span key)
+// `held`: it is shown.
+static void touch_registration(struct core *core, struct span key, bool held)
 {
-    struct map_facts facts;
-    struct instance *instance = derive_instance(core, key);
-    if (instance == NULL && map_peek(core->map, key, &facts) && is_shown(&facts)) {
-        instance = instance_heard_of(core, key);
-    }
+    struct instance *instance = held ? instance_heard_of(core, key) : derive_instance(core, key);
     if (instance != NULL) {
         instance->touched = true;
         mark_dirty(core, instance);
@@ -240,18 +238,17 @@ static enum key_kind kind_of(struct span key)
     return override ? KEY_OVERRIDE : KEY_OBSERVATION;
 }
 
-static void touch_observation(struct core *core, struct span key)
+// `observation`: as it is shown; NULL: it is not.
+static void touch_observation(struct core *core, struct span key,
+                              const struct observation *observation)
 {
-    struct record record;
     struct span instance_key = key_instance_prefix(key);
-    bool held = read_shown(core, key, KEY_OBSERVATION, &record);
-    struct instance *instance =
-        held ? instance_heard_of(core, instance_key) : derive_instance(core, instance_key);
+    struct instance *instance = observation != NULL ? instance_heard_of(core, instance_key)
+                                                    : derive_instance(core, instance_key);
     if (instance == NULL) {
         return;
     }
-    if (!voices_set(core, instance, behind(key, instance_key.len),
-                    held ? &record.observation : NULL)) {
+    if (!voices_set(core, instance, behind(key, instance_key.len), observation)) {
         const struct core_log log = {.what = CORE_LOG_REFUSED, .key = key};
         core_say(core, &log);
     }
@@ -261,6 +258,9 @@ static void touch_observation(struct core *core, struct span key)
 
 void derive_touch(struct core *core, struct span key)
 {
+    struct map_facts facts;
+    struct record record;
+    bool held = false;
     switch (kind_of(key)) {
     case KEY_POLICY:
         touch_policy(core, key);
@@ -270,17 +270,30 @@ void derive_touch(struct core *core, struct span key)
         map_announce(core->map, key);
         break;
     case KEY_REGISTRATION:
-        touch_registration(core, key);
+        held = map_peek(core->map, key, &facts) && is_shown(&facts);
+        touch_registration(core, key, held);
         break;
     case KEY_OVERRIDE:
         timed_override_changed(core, key);
         touch_override(core, key);
         break;
     case KEY_OBSERVATION:
-        touch_observation(core, key);
+        held = read_shown(core, key, KEY_OBSERVATION, &record);
+        touch_observation(core, key, held ? &record.observation : NULL);
         break;
     default:
         ASSERT(false);
+    }
+}
+
+void derive_touch_shown(struct core *core, struct span key, const struct record *record)
+{
+    if (record->kind == KEY_OBSERVATION) {
+        touch_observation(core, key, &record->observation);
+    } else if (record->kind == KEY_REGISTRATION) {
+        touch_registration(core, key, true);
+    } else {
+        derive_touch(core, key); // of these there are few, and more than the record counts
     }
 }
 

@@ -11,6 +11,10 @@
 // What is shown of `key` has changed (or went).  Judged at the end of the step.
 void derive_touch(struct core *core, struct span key);
 
+// The same, for who has just put it into the map and still has it decoded: nothing is looked up or decoded
+// again.  `record`: no tombstone, and exactly what is shown; borrows.
+void derive_touch_shown(struct core *core, struct span key, const struct record *record);
+
 // A node went up or down: every instance may be judged otherwise.
 void derive_touch_all(struct core *core);
 

@@ -16,6 +16,7 @@ struct offer {
     uint32_t mark;
     bool held; // by the map, before
     struct map_facts facts;
+    struct record *record; // for the decoded body; set when it is neither tombstone nor opaque
 };
 
 void hold_reject(struct core *core, const struct hold_place *place, const char *reason,
@@ -47,26 +48,25 @@ static bool head_of(struct span bytes, struct codec_value *ret_value)
     return true;
 }
 
-// Why a value cannot be merged; NULL when it can.  Sets MAP_TOMBSTONE or MAP_OPAQUE.
-static const char *examine(struct span key_bytes, const struct codec_value *value,
-                           uint32_t *ret_flags)
+// Why a value cannot be merged; NULL when it can.  Decodes it, or sets MAP_TOMBSTONE or MAP_OPAQUE.
+static const char *examine(struct offer *offer)
 {
+    const struct codec_value *value = &offer->value;
     struct key key;
-    struct record record;
-    *ret_flags = 0;
-    if (key_parse(key_bytes, &key) != ERR_OK) {
+    offer->flags = 0;
+    if (key_parse(offer->key, &key) != ERR_OK) {
         return "key";
     }
-    if (codec_hash(key_bytes, value->version, value->body) != value->hash) {
+    if (codec_hash(offer->key, value->version, value->body) != value->hash) {
         return "hash";
     }
     if (codec_is_tombstone(value->body)) {
-        *ret_flags = MAP_TOMBSTONE;
+        offer->flags = MAP_TOMBSTONE;
         return NULL;
     }
-    enum err err = codec_body_read(key.kind, value->body, &record);
+    enum err err = codec_body_read(key.kind, value->body, offer->record);
     if (err == ERR_UNSUPPORTED) {
-        *ret_flags = MAP_OPAQUE;
+        offer->flags = MAP_OPAQUE;
         return NULL;
     }
     return err == ERR_OK ? NULL : "garbage";
@@ -113,7 +113,11 @@ static enum hold_result merge_into_map(struct core *core, const struct offer *of
     if (slot != NULL) {
         (void)outbox_show(core, slot);
     }
-    derive_touch(core, offer->key);
+    if (slot == NULL && offer->flags == 0) {
+        derive_touch_shown(core, offer->key, offer->record);
+    } else {
+        derive_touch(core, offer->key); // another one than came is shown, or none
+    }
     return HOLD_TAKEN;
 }
 
@@ -203,7 +207,7 @@ static const char *examine_pair(const struct stream_pair *pair, struct offer *of
     if (codec_value_parse(pair->value, &checked) != ERR_OK) {
         return "garbage";
     }
-    return examine(pair->key, &offer->value, &offer->flags);
+    return examine(offer);
 }
 
 enum hold_result hold_pair(struct core *core, const struct hold_place *place,
@@ -213,8 +217,11 @@ enum hold_result hold_pair(struct core *core, const struct hold_place *place,
     if (pair->value.len == 0 && !pair->oversized) {
         return purge(core, partition, pair->key);
     }
-    struct offer offer = {
-        .partition = partition, .key = pair->key, .mark = core->sessions[partition].generation};
+    struct record record;
+    struct offer offer = {.partition = partition,
+                          .key = pair->key,
+                          .mark = core->sessions[partition].generation,
+                          .record = &record};
     if (!head_of(pair->value, &offer.value)) {
         hold_reject(core, place, "truncated", pair);
         return HOLD_REJECTED;
@@ -254,9 +261,9 @@ enum hold_result hold_pair(struct core *core, const struct hold_place *place,
 enum hold_result hold_reply(struct core *core, uint32_t partition, struct span key,
                             struct span value)
 {
-    struct offer offer = {.partition = partition, .key = key, .mark = 0};
-    if (codec_value_parse(value, &offer.value) != ERR_OK ||
-        examine(key, &offer.value, &offer.flags) != NULL) {
+    struct record record;
+    struct offer offer = {.partition = partition, .key = key, .mark = 0, .record = &record};
+    if (codec_value_parse(value, &offer.value) != ERR_OK || examine(&offer) != NULL) {
         return HOLD_REJECTED;
     }
     offer.held = map_peek(core->map, key, &offer.facts);
