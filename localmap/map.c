@@ -34,15 +34,9 @@ enum err map_new(const struct map_options *options, struct map **ret_map)
     }
     map->partitions = options->partitions;
     enum err err = table_new(options->shards, &map->table);
-    if (err == ERR_OK) {
-        err = services_new(options->partitions, &map->services);
-    }
-    if (err == ERR_OK) {
-        err = digest_new(options->partitions, &map->digest);
-    }
-    if (err == ERR_OK) {
-        err = feed_new(options->changefeed, options->instance, &map->feed);
-    }
+    err = err != ERR_OK ? err : services_new(options->partitions, &map->services);
+    err = err != ERR_OK ? err : digest_new(options->partitions, &map->digest);
+    err = err != ERR_OK ? err : feed_new(options->changefeed, options->instance, &map->feed);
     if (err != ERR_OK) {
         map_free(map);
         return err;
@@ -68,6 +62,12 @@ static bool key_fits(struct span key)
     return key.len > 0 && key.len <= KEY_LEN_MAX;
 }
 
+struct map_key map_key(const struct map *map, struct span key)
+{
+    const struct table_key hashed = table_key(map->table, key);
+    return (struct map_key){key, hashed.hash, slot_is_registration(key)};
+}
+
 static void wake(const struct map *map)
 {
     if (map->wake != NULL) {
@@ -80,16 +80,15 @@ static void wake(const struct map *map)
 // One change on its way through the table: what is wanted, then what came of it.
 struct change {
     struct map *map;
-    struct span key;
-    bool registration;
+    struct map_key key;
     // wanted
-    const struct codec_value *value; // of a put
-    struct span body;                // of a show
+    struct map_put given; // all of it by a put; the flags by a show, the mark by a mark
+    struct span body;     // of a show
     const struct map_health *health;
     struct map_copy *copy; // of a get-or-put
     bool conditional, announce;
     struct version expected;
-    uint32_t flags, mark, pending;
+    uint32_t pending;
     // came of it
     enum put_result result;
     enum err err;
@@ -106,7 +105,7 @@ static enum err tell_services(struct change *change, const struct slot *before, 
     const struct services_change told = {
         .shown = slot_is_shown(after), .status = new->status, .guarded = new->guarded};
     if (!change->was_held) {
-        return services_add(map->services, change->key, &told, &after->member);
+        return services_add(map->services, change->key.bytes, &told, &after->member);
     }
     if (change->announce) {
         after->facts.health.revision =
@@ -152,7 +151,7 @@ static enum table_verdict commit(struct change *change, const struct slot *befor
     }
     count_tombstones(change->map, before->facts.flags, after->facts.flags);
     move_digest(change, before, after);
-    size_t head_len = slot_write_head(change->registration, after, change->head);
+    size_t head_len = slot_write_head(change->key.registration, after, change->head);
     ret_new->head = span_of(change->head, head_len);
     ret_new->body = after->body;
     change->done = true;
@@ -165,35 +164,38 @@ static void begin(struct change *change, struct span old, struct slot *ret_befor
     memset(ret_before, 0, sizeof(*ret_before));
     change->was_held = old.ptr != NULL;
     if (change->was_held) {
-        slot_read(change->registration, old, ret_before);
+        slot_read(change->key.registration, old, ret_before);
     }
-}
-
-static void begin_change(struct change *change, struct map *map, struct span key)
-{
-    change->map = map;
-    change->key = key;
-    change->registration = slot_is_registration(key);
 }
 
 // Runs `decide` on the key.  `body_len`: of the new body; `create`: also when it is not held.
 static enum err run(struct change *change, table_decide_fn decide, size_t body_len, bool create)
 {
-    struct table *table = change->map->table;
-    const struct table_key key = table_key(table, change->key);
+    const struct table_key key = {change->key.bytes, change->key.hash};
     const struct table_change update = {
         .decide = decide,
         .arg = change,
-        .room = create ? slot_head_len(change->registration) + body_len : 0,
+        .room = create ? slot_head_len(change->key.registration) + body_len : 0,
         .create = create};
-    enum err err = table_update(table, &key, &update);
+    enum err err = table_update(change->map->table, &key, &update);
     return err != ERR_OK ? err : change->err;
+}
+
+// The same for a change that says what came of it.
+static enum err run_new(struct change *change, table_decide_fn decide, size_t body_len,
+                        enum put_result *ret_result)
+{
+    enum err err = run(change, decide, body_len, true);
+    if (err == ERR_OK) {
+        *ret_result = change->result;
+    }
+    return err;
 }
 
 static enum table_verdict decide_put(void *arg, struct span old, struct table_value *ret_new)
 {
     struct change *change = arg;
-    const struct codec_value *value = change->value;
+    const struct codec_value *value = change->given.value;
     struct slot before;
     begin(change, old, &before);
     change->result = PUT_STALE;
@@ -201,7 +203,7 @@ static enum table_verdict decide_put(void *arg, struct span old, struct table_va
         return TABLE_KEEP;
     }
     struct slot after = before;
-    after.facts.mark = change->mark;
+    after.facts.mark = change->given.mark;
     enum merge_result merge = MERGE_NEWER;
     if (!version_is_none(before.facts.version)) {
         merge = merge_decide(before.facts.version, before.facts.hash, value->version, value->hash);
@@ -216,10 +218,10 @@ static enum table_verdict decide_put(void *arg, struct span old, struct table_va
     change->result = change->was_held ? PUT_CHANGED : PUT_NEW;
     after.facts.version = value->version;
     after.facts.hash = value->hash;
-    after.digested = (change->flags & MAP_LOCAL) == 0;
+    after.digested = (change->given.flags & MAP_LOCAL) == 0;
     if (before.facts.pending == 0) {
         // Under pending patches readers go on seeing base + patches until map_show has the new sum.
-        after.facts.flags = change->flags;
+        after.facts.flags = change->given.flags;
         after.body = value->body;
     }
     return commit(change, &before, &after, ret_new);
@@ -235,21 +237,22 @@ static enum err check_value(struct span key, const struct codec_value *value)
 
 static enum err put(struct change *change, enum put_result *ret_result)
 {
-    enum err err = check_value(change->key, change->value);
-    if (err == ERR_OK) {
-        err = run(change, decide_put, change->value->body.len, true);
-    }
-    if (err == ERR_OK) {
-        *ret_result = change->result;
-    }
-    return err;
+    enum err err = check_value(change->key.bytes, change->given.value);
+    size_t body_len = change->given.value->body.len;
+    return err != ERR_OK ? err : run_new(change, decide_put, body_len, ret_result);
 }
 
 enum err map_put(struct map *map, struct span key, const struct codec_value *value, uint32_t flags,
                  uint32_t mark, enum put_result *ret_result)
 {
-    struct change change = {.value = value, .flags = flags, .mark = mark};
-    begin_change(&change, map, key);
+    struct change change = {.map = map, .key = map_key(map, key), .given = {value, flags, mark}};
+    return put(&change, ret_result);
+}
+
+enum err map_put_at(struct map *map, const struct map_key *key, const struct map_put *wanted,
+                    enum put_result *ret_result)
+{
+    struct change change = {.map = map, .key = *key, .given = *wanted};
     return put(&change, ret_result);
 }
 
@@ -257,9 +260,11 @@ enum err map_put_if(struct map *map, struct span key, struct version expected,
                     const struct codec_value *value, uint32_t flags, uint32_t mark,
                     enum put_result *ret_result)
 {
-    struct change change = {
-        .value = value, .flags = flags, .mark = mark, .conditional = true, .expected = expected};
-    begin_change(&change, map, key);
+    struct change change = {.map = map,
+                            .key = map_key(map, key),
+                            .given = {value, flags, mark},
+                            .conditional = true,
+                            .expected = expected};
     return put(&change, ret_result);
 }
 
@@ -268,14 +273,14 @@ static enum table_verdict decide_show(void *arg, struct span old, struct table_v
     struct change *change = arg;
     struct slot before;
     begin(change, old, &before);
-    if (change->was_held && before.facts.flags == change->flags &&
+    if (change->was_held && before.facts.flags == change->given.flags &&
         before.facts.pending == change->pending && span_eq(before.body, change->body)) {
         change->result = PUT_SAME;
         return TABLE_KEEP;
     }
     change->result = change->was_held ? PUT_CHANGED : PUT_NEW;
     struct slot after = before;
-    after.facts.flags = change->flags;
+    after.facts.flags = change->given.flags;
     after.facts.pending = change->pending;
     after.body = change->body;
     return commit(change, &before, &after, ret_new);
@@ -290,13 +295,12 @@ enum err map_show(struct map *map, struct span key, struct span body, uint32_t f
     if (body.len > CODEC_BODY_MAX) {
         return ERR_TOO_LARGE;
     }
-    struct change change = {.body = body, .flags = flags, .pending = pending};
-    begin_change(&change, map, key);
-    enum err err = run(&change, decide_show, body.len, true);
-    if (err == ERR_OK) {
-        *ret_result = change.result;
-    }
-    return err;
+    struct change change = {.map = map,
+                            .key = map_key(map, key),
+                            .body = body,
+                            .given = {.flags = flags},
+                            .pending = pending};
+    return run_new(&change, decide_show, body.len, ret_result);
 }
 
 static enum table_verdict decide_drop(void *arg, struct span old, struct table_value *ret_new)
@@ -335,14 +339,14 @@ static enum table_verdict decide_mark(void *arg, struct span old, struct table_v
     struct slot before;
     begin(change, old, &before);
     struct slot after = before;
-    after.facts.mark = change->mark;
+    after.facts.mark = change->given.mark;
     return commit(change, &before, &after, ret_new);
 }
 
 // Changes that need no memory, of a key that must be held.  false: it is not, or the change does not apply.
 static bool run_held(struct change *change, table_decide_fn decide)
 {
-    if (!key_fits(change->key)) {
+    if (!key_fits(change->key.bytes)) {
         return false;
     }
     enum err err = run(change, decide, 0, false);
@@ -352,17 +356,16 @@ static bool run_held(struct change *change, table_decide_fn decide)
 
 bool map_drop(struct map *map, struct span key)
 {
-    struct change change = {.result = PUT_STALE};
-    begin_change(&change, map, key);
+    struct change change = {.map = map, .key = map_key(map, key), .result = PUT_STALE};
     return run_held(&change, decide_drop);
 }
 
 bool map_set_health(struct map *map, struct span key, const struct map_health *health,
                     bool announce)
 {
-    struct change change = {.health = health, .announce = announce};
-    begin_change(&change, map, key);
-    if (!change.registration || !run_held(&change, decide_health)) {
+    struct change change = {
+        .map = map, .key = map_key(map, key), .health = health, .announce = announce};
+    if (!change.key.registration || !run_held(&change, decide_health)) {
         return false;
     }
     if (announce) {
@@ -373,8 +376,7 @@ bool map_set_health(struct map *map, struct span key, const struct map_health *h
 
 bool map_set_mark(struct map *map, struct span key, uint32_t mark)
 {
-    struct change change = {.mark = mark};
-    begin_change(&change, map, key);
+    struct change change = {.map = map, .key = map_key(map, key), .given = {.mark = mark}};
     return run_held(&change, decide_mark);
 }
 
@@ -399,23 +401,27 @@ static void look_value(void *arg, struct span value)
     }
 }
 
-static bool read_key(const struct map *map, struct span key, struct map_facts *ret_facts,
+static bool read_key(const struct map *map, const struct map_key *key, struct map_facts *ret_facts,
                      struct map_copy *ret_copy)
 {
-    struct look look = {slot_is_registration(key), ret_facts, ret_copy};
-    if (!key_fits(key)) {
-        return false;
-    }
-    const struct table_key hashed = table_key(map->table, key);
-    return table_read(map->table, &hashed, look_value, &look);
+    struct look look = {key->registration, ret_facts, ret_copy};
+    const struct table_key hashed = {key->bytes, key->hash};
+    return key_fits(key->bytes) && table_read(map->table, &hashed, look_value, &look);
 }
 
 bool map_get(const struct map *map, struct span key, struct map_copy *ret_copy)
 {
-    return read_key(map, key, &ret_copy->facts, ret_copy);
+    const struct map_key worked_out = map_key(map, key);
+    return read_key(map, &worked_out, &ret_copy->facts, ret_copy);
 }
 
 bool map_peek(const struct map *map, struct span key, struct map_facts *ret_facts)
+{
+    const struct map_key worked_out = map_key(map, key);
+    return map_peek_at(map, &worked_out, ret_facts);
+}
+
+bool map_peek_at(const struct map *map, const struct map_key *key, struct map_facts *ret_facts)
 {
     return read_key(map, key, ret_facts, NULL);
 }
@@ -431,7 +437,7 @@ void map_get_many(const struct map *map, const struct span *keys, size_t count,
 static enum table_verdict decide_get_or_put(void *arg, struct span old, struct table_value *ret_new)
 {
     struct change *change = arg;
-    struct look look = {change->registration, &change->copy->facts, change->copy};
+    struct look look = {change->key.registration, &change->copy->facts, change->copy};
     if (old.ptr != NULL) {
         change->was_held = true;
         look_value(&look, old);
@@ -440,10 +446,10 @@ static enum table_verdict decide_get_or_put(void *arg, struct span old, struct t
     enum table_verdict verdict = decide_put(change, old, ret_new);
     if (verdict == TABLE_STORE) {
         struct slot slot;
-        slot_read(change->registration, ret_new->head, &slot);
+        slot_read(change->key.registration, ret_new->head, &slot);
         change->copy->facts = slot.facts;
-        change->copy->body_len = (uint16_t)change->value->body.len;
-        memcpy(change->copy->body, change->value->body.ptr, change->value->body.len);
+        change->copy->body_len = (uint16_t)change->given.value->body.len;
+        memcpy(change->copy->body, change->given.value->body.ptr, change->given.value->body.len);
     }
     return verdict;
 }
@@ -451,8 +457,10 @@ static enum table_verdict decide_get_or_put(void *arg, struct span old, struct t
 enum err map_get_or_put(struct map *map, struct span key, const struct codec_value *value,
                         uint32_t flags, struct map_copy *ret_copy, bool *ret_was_held)
 {
-    struct change change = {.value = value, .flags = flags, .copy = ret_copy};
-    begin_change(&change, map, key);
+    struct change change = {.map = map,
+                            .key = map_key(map, key),
+                            .given = {.value = value, .flags = flags},
+                            .copy = ret_copy};
     enum err err = check_value(key, value);
     if (err == ERR_OK && map_get(map, key, ret_copy)) {
         *ret_was_held = true; // the usual case needs no writer's lock

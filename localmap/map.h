@@ -64,11 +64,23 @@ static inline struct span map_copy_body(const struct map_copy *copy)
     return span_of(copy->body, copy->body_len);
 }
 
+// A key with what the map works out of it, for who comes with it twice (peek, then put).  Made by map_key;
+// borrows the bytes.
+struct map_key {
+    struct span bytes;
+    uint64_t hash;
+    bool registration;
+};
+
 enum put_result { PUT_NEW, PUT_CHANGED, PUT_SAME, PUT_STALE, PUT_OVER_QUOTA };
 
 // ERR_NOMEM, ERR_INVALID (an option out of range).  *gives* the map.
 enum err map_new(const struct map_options *options, struct map **ret_map) MUST_USE;
 void map_free(struct map *map);
+
+// Good for this map, for as long as the bytes stay.  Of any bytes; those of no good length are refused, or not
+// held, where the key is used.
+struct map_key map_key(const struct map *map, struct span key);
 
 // --- writing.  Any thread in tests; in the daemon [loop] only.
 
@@ -79,6 +91,15 @@ void map_free(struct map *map);
 // nothing changed.
 enum err map_put(struct map *map, struct span key, const struct codec_value *value, uint32_t flags,
                  uint32_t mark, enum put_result *ret_result) MUST_USE;
+
+// As map_put, of a key that was worked out before.
+struct map_put {
+    const struct codec_value *value;
+    uint32_t flags;
+    uint32_t mark;
+};
+enum err map_put_at(struct map *map, const struct map_key *key, const struct map_put *put,
+                    enum put_result *ret_result) MUST_USE;
 
 // As map_put, but only if the version held is exactly `expected` (none = absent).  PUT_STALE otherwise.
 enum err map_put_if(struct map *map, struct span key, struct version expected,
@@ -108,6 +129,7 @@ bool map_get(const struct map *map, struct span key, struct map_copy *ret_copy);
 
 // As map_get without the body.
 bool map_peek(const struct map *map, struct span key, struct map_facts *ret_facts);
+bool map_peek_at(const struct map *map, const struct map_key *key, struct map_facts *ret_facts);
 
 // Copies `count` records; ret_found[i] says whether keys[i] is held.
 void map_get_many(const struct map *map, const struct span *keys, size_t count,

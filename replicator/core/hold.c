@@ -11,6 +11,7 @@
 struct offer {
     uint32_t partition;
     struct span key;
+    struct map_key map_key; // the same
     struct codec_value value;
     uint32_t flags;
     uint32_t mark;
@@ -18,6 +19,12 @@ struct offer {
     struct map_facts facts;
     struct record *record; // for the decoded body; set when it is neither tombstone nor opaque
 };
+
+static void look_up(const struct core *core, struct offer *offer)
+{
+    offer->map_key = map_key(core->map, offer->key);
+    offer->held = map_peek_at(core->map, &offer->map_key, &offer->facts);
+}
 
 void hold_reject(struct core *core, const struct hold_place *place, const char *reason,
                  const struct stream_pair *pair)
@@ -100,8 +107,8 @@ static enum hold_result merge_into_map(struct core *core, const struct offer *of
         return HOLD_REJECTED;
     }
     enum put_result result = PUT_STALE;
-    if (map_put(core->map, offer->key, &offer->value, offer->flags, offer->mark, &result) !=
-        ERR_OK) {
+    const struct map_put put = {&offer->value, offer->flags, offer->mark};
+    if (map_put_at(core->map, &offer->map_key, &put, &result) != ERR_OK) {
         return HOLD_REJECTED;
     }
     if (result == PUT_SAME) {
@@ -230,7 +237,7 @@ enum hold_result hold_pair(struct core *core, const struct hold_place *place,
         hold_reject(core, place, "key", pair);
         return HOLD_REJECTED;
     }
-    offer.held = map_peek(core->map, pair->key, &offer.facts);
+    look_up(core, &offer);
     const struct shadow_fact before =
         shadow_get(core, partition, pair->key, offer.held ? &offer.facts : NULL);
     if (place->scan && before.held &&
@@ -266,7 +273,7 @@ enum hold_result hold_reply(struct core *core, uint32_t partition, struct span k
     if (codec_value_parse(value, &offer.value) != ERR_OK || examine(&offer) != NULL) {
         return HOLD_REJECTED;
     }
-    offer.held = map_peek(core->map, key, &offer.facts);
+    look_up(core, &offer);
     if (!is_newer(&offer)) {
         bool same = version_cmp(offer.facts.version, offer.value.version) == 0 &&
                     offer.facts.hash == offer.value.hash;

@@ -53,6 +53,47 @@ TEST(the_newer_version_is_kept_and_none_goes_back)
     map_free(map);
 }
 
+TEST(a_key_worked_out_before_reads_and_puts_as_its_bytes_do)
+{
+    struct map *map = maps_new();
+    const struct span keys[] = {PAY, PAY1, NODE1};
+    for (size_t i = 0; i < 3; i++) {
+        const struct map_key key = map_key(map, keys[i]);
+        const struct codec_value five = maps_value(keys[i], 5, "five");
+        const struct map_put given = {.value = &five, .flags = MAP_LOCAL, .mark = 7};
+        struct map_facts facts;
+        enum put_result result = PUT_STALE;
+        CHECK(!map_peek_at(map, &key, &facts));
+        CHECK_OK(map_put_at(map, &key, &given, &result));
+        CHECK_EQ(result, PUT_NEW);
+        CHECK(shows(map, keys[i], "five"));
+        CHECK_UEQ(peek(map, keys[i]).flags, MAP_LOCAL);
+        CHECK_EQ(put(map, keys[i], 6, "six"), PUT_CHANGED);
+        CHECK(map_peek_at(map, &key, &facts));
+        CHECK_UEQ(facts.version.counter, 6);
+        CHECK_OK(map_put_at(map, &key, &given, &result));
+        CHECK_EQ(result, PUT_STALE);
+    }
+    maps_check(map);
+    map_free(map);
+}
+
+TEST(a_worked_out_key_of_no_good_length_is_refused)
+{
+    static const char longest[KEY_LEN_MAX + 1] = "k";
+    struct map *map = maps_new();
+    const struct codec_value five = maps_value(PAY1, 5, "five");
+    const struct map_put given = {.value = &five};
+    for (size_t i = 0; i < 2; i++) {
+        const struct map_key key = map_key(map, span_of(longest, i * sizeof(longest)));
+        struct map_facts facts;
+        enum put_result result = PUT_STALE;
+        CHECK(!map_peek_at(map, &key, &facts));
+        CHECK_EQ(map_put_at(map, &key, &given, &result), ERR_INVALID);
+    }
+    map_free(map);
+}
+
 TEST(of_two_bodies_of_one_version_the_greater_hash_is_kept)
 {
     for (int turn = 0; turn < 2; turn++) {
@@ -388,6 +429,8 @@ TEST(a_failed_put_leaves_no_trace)
 }
 
 SUITE("localmap/map", T(the_newer_version_is_kept_and_none_goes_back),
+      T(a_key_worked_out_before_reads_and_puts_as_its_bytes_do),
+      T(a_worked_out_key_of_no_good_length_is_refused),
       T(of_two_bodies_of_one_version_the_greater_hash_is_kept),
       T(the_same_value_moves_the_mark_and_leaves_what_is_shown),
       T(an_accepted_value_changes_the_base_under_what_is_shown),
