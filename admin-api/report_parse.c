@@ -39,12 +39,21 @@ static void read_status(struct body_reader *reader, const struct json *value)
     }
 }
 
+// All words of the closed list, so that who meant another sees which there are; NONE has no word.
+static const char reasons_allowed[] = "one of"
+#define STATUS(name, number)
+#define REASON(name, number, word, text) word " "
+#include "localmap/model/model.def"
+#undef STATUS
+#undef REASON
+                                      "or none; free words belong into text";
+
 static void read_reason(struct body_reader *reader, const struct json *value)
 {
     struct span word;
     if (json_string(value, &word) != ERR_OK ||
         !reason_parse(word, &observation_of(reader)->reason)) {
-        body_error(reader, value, "one of the reasons of the data model");
+        body_error(reader, value, reasons_allowed);
     }
 }
 
