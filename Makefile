@@ -56,7 +56,7 @@ LIBS = $(LINK_$(MODE)) $(LDFLAGS) $(PKG_LIBS) -lpthread -lm
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 lib = $(patsubst %,$(B)/lib/%.a,$(1))
 
-.PHONY: all help run fuzz check check-asan check-tsan check-valkey check-programs programs bench bench-api e2e chart clean install-deps house lint share compile_commands install uninstall deb
+.PHONY: all help run fuzz check check-asan check-tsan check-valkey check-programs programs bench bench-api bench-size e2e chart clean install-deps house lint share compile_commands install uninstall deb
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -221,6 +221,9 @@ bench-api: export BENCH_EVHTTP := $(CURDIR)/$(B)/tests/bench/peers/evhttp
 bench-api: $(B)/meshpulse $(B)/tests/bench/peers/evhttp ## Requests/s of the admin API beside evhttp, nginx and Redis (fetches wrk and nginx)
 	$(Q)tools/bench_deps.sh $(BENCH_ROOT)
 	$(Q)tests/bench/api.pl
+
+bench-size: $(B)/meshpulse ## Memory, descriptors, idle CPU and the time to be ready of a daemon
+	$(Q)tests/bench/size.pl
 
 # --- installing ------------------------------------------------------------------------------------
 # packaging/files.txt says what goes where.
