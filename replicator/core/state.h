@@ -282,6 +282,7 @@ struct core {
     struct mono started;
     struct mono next_tick;
     struct mono next_beat, next_timed;
+    struct mono next_lease; // no lease of ours runs out before
     bool beating;
     bool beat_done;    // one heartbeat was answered since connecting
     int64_t server_ms; // of the last heartbeat

@@ -124,6 +124,29 @@ TEST(a_lease_that_is_taken_off_never_runs_out)
     rig_free(rig);
 }
 
+// The walk over the instances waits for the earliest lease, which need not be the first or the last that began.
+TEST(every_lease_runs_out_in_its_own_time)
+{
+    struct rig *rig = rig_new();
+    rig_live(rig);
+    put_leased(rig, "i1", 3000);
+    put_leased(rig, "i2", 1000);
+    put_leased(rig, "i3", 2000);
+    const char *shown[][3] = {
+        {"UNKNOWN NoObservation", "UNHEALTHY LeaseExpired", "UNKNOWN NoObservation"},
+        {"UNKNOWN NoObservation", "UNHEALTHY LeaseExpired", "UNHEALTHY LeaseExpired"},
+        {"UNHEALTHY LeaseExpired", "UNHEALTHY LeaseExpired", "UNHEALTHY LeaseExpired"}};
+    rig_tick(rig, 300);
+    for (size_t second = 0; second < 3; second++) {
+        rig_tick(rig, 1000);
+        rig_settle(rig);
+        CHECK(rig_health_is(rig, "i1", shown[second][0]));
+        CHECK(rig_health_is(rig, "i2", shown[second][1]));
+        CHECK(rig_health_is(rig, "i3", shown[second][2]));
+    }
+    rig_free(rig);
+}
+
 // --- reports with a ttl
 
 static void report(struct rig *rig, uint64_t ttl_ms)
@@ -337,9 +360,9 @@ TEST(a_later_node_in_the_order_gives_the_first_its_time)
 SUITE("core/timed", T(a_lease_that_is_not_renewed_makes_the_instance_unhealthy),
       T(a_lease_runs_out_once_until_it_is_renewed), T(a_renewal_withdraws_the_expiry),
       T(an_equal_put_renews_without_publishing), T(a_lease_of_another_owner_is_left_to_it),
-      T(a_lease_that_is_taken_off_never_runs_out), T(a_report_is_withdrawn_when_its_ttl_ends),
-      T(an_equal_report_starts_its_ttl_anew), T(a_report_without_a_ttl_stays),
-      T(a_report_that_was_deleted_by_hand_is_forgotten),
+      T(a_lease_that_is_taken_off_never_runs_out), T(every_lease_runs_out_in_its_own_time),
+      T(a_report_is_withdrawn_when_its_ttl_ends), T(an_equal_report_starts_its_ttl_anew),
+      T(a_report_without_a_ttl_stays), T(a_report_that_was_deleted_by_hand_is_forgotten),
       T(a_report_whose_withdrawal_is_refused_is_withdrawn_when_there_is_memory),
       T(an_override_ends_by_the_servers_clock),
       T(an_override_ends_not_while_the_server_is_out_of_reach),
