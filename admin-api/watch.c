@@ -26,7 +26,7 @@ struct watch_set {
     struct loop *loop;
     struct api *api;
     struct watcher *first;
-    _Atomic uint32_t count; // relaxed: a number for people, nothing is published through it
+    _Atomic uint32_t count;
     struct loop_timer *tick;
     struct loop_timer *linger; // armed: a turn is due, but not yet
     struct mono next_turn;     // not before
@@ -239,7 +239,9 @@ bool watch_start(struct watch_set *set, struct http1_exchange *exchange,
         set->first->link = &watcher->next;
     }
     set->first = watcher;
-    (void)atomic_fetch_add_explicit(&set->count, 1, memory_order_relaxed);
+    // acquire: pairs with the release in watch_set_is_followed.  Whoever finds nobody here has made its change
+    // before, so that the first look at the changefeed, which comes next, finds it.
+    (void)atomic_fetch_add_explicit(&set->count, 1, memory_order_acquire);
     begin(watcher, response);
     // The first bytes tell the reader that it is heard, before there is anything to tell.
     buf_reset(&set->buf);
@@ -258,6 +260,13 @@ bool watch_start(struct watch_set *set, struct http1_exchange *exchange,
 uint32_t watch_set_count(const struct watch_set *set)
 {
     return atomic_load_explicit(&set->count, memory_order_relaxed);
+}
+
+bool watch_set_is_followed(struct watch_set *set)
+{
+    // release: pairs with the acquire in watch_start.  A plain load could be made before the change is stored;
+    // of two read-modify-writes one comes first, and the other one sees what was stored before it.
+    return atomic_fetch_add_explicit(&set->count, 0, memory_order_release) > 0;
 }
 
 void watch_wake(struct watch_set *set)

@@ -39,6 +39,9 @@ bool watch_start(struct watch_set *set, struct http1_exchange *exchange,
 // How many there are.  [any]
 uint32_t watch_set_count(const struct watch_set *set);
 
+// Is there anybody to wake after a change?  Who begins to watch later sees the change anyway.  [any]
+bool watch_set_is_followed(struct watch_set *set);
+
 // How long a turn waits after the one before it, which took so long.  Pure.
 int64_t watch_linger_ms(int64_t turn_us);
 

@@ -106,7 +106,10 @@ void worker_stop(struct worker *worker)
 
 void worker_wake(struct worker *worker)
 {
-    (void)loop_post_task(worker->loop, &worker->wake);
+    // To wake a thread costs whoever writes more than all else of a change.
+    if (watch_set_is_followed(worker->serve.watches)) {
+        (void)loop_post_task(worker->loop, &worker->wake);
+    }
 }
 
 // --- life
