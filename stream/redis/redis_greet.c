@@ -169,19 +169,31 @@ static void reply_role(struct redis *redis, const struct resp_reply *reply)
     }
 }
 
-// The ones that a careful operator may have denied: we do without, and say so.
+// The ones that a careful operator may have taken away: we do without, and say so.
 static bool is_optional(enum redis_kind kind)
 {
     return kind == REDIS_NAME || kind == REDIS_ROLE || kind == REDIS_INFO_SERVER ||
            kind == REDIS_INFO_MEMORY || kind == REDIS_CLIENT_ID;
 }
 
+// By ACL, or by rename-command.
+static bool is_denial(struct span text)
+{
+    static const char *const heads[] = {"NOPERM", "ERR unknown command"};
+    for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
+        size_t len = strlen(heads[i]);
+        if (text.len >= len && memcmp(text.ptr, heads[i], len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 // True: the greeting goes on in spite of it.
 static bool reply_error(struct redis *redis, enum redis_kind kind, struct span text)
 {
     enum errors_class class = errors_classify(text);
-    bool denied = text.len >= 6 && memcmp(text.ptr, "NOPERM", 6) == 0;
-    if (is_optional(kind) && (denied || class == ERRORS_RETRY)) {
+    if (is_optional(kind) && (is_denial(text) || class == ERRORS_RETRY)) {
         static const char *const names[] = {[REDIS_NAME] = "CLIENT SETNAME denied",
                                             [REDIS_ROLE] = "ROLE denied",
                                             [REDIS_INFO_SERVER] = "INFO server denied",
