@@ -175,7 +175,7 @@ VALKEY_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/contract/test_redis*.c) $
 check-valkey: export REDIS_SERVER := $(CURDIR)/build/valkey-server
 check-valkey: $(B)/meshpulse $(VALKEY_TESTS) ## The contract and real daemons with Valkey 8 (fetched, not installed)
 	$(Q)tools/valkey.sh
-	$(Q)$(PROVE) $(VALKEY_TESTS) tests/integration/three.t
+	$(Q)$(PROVE) $(VALKEY_TESTS) $(addprefix tests/integration/,secure.t three.t)
 
 house: $(B)/meshpulse ## The house rules: layers, purity, headers, length, words, documents
 	$(Q)$(PROVE) $(sort $(wildcard tests/house/*.t))
