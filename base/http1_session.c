@@ -99,7 +99,7 @@ static void refuse(struct http1_session *session, enum http1_problem problem, co
         unsigned status;
         const char *code;
     } rows[] = {
-        [HTTP1_NO_PROBLEM] = {503, "unavailable"},
+        [HTTP1_NO_PROBLEM] = {503, "queue_full"},
         [HTTP1_BAD_REQUEST] = {400, "bad_request"},
         [HTTP1_HEADERS_TOO_LARGE] = {431, "headers_too_large"},
         [HTTP1_TOO_LARGE] = {413, "too_large"},
