@@ -51,6 +51,24 @@ TEST(what_the_server_lost_is_put_back_by_who_holds_it)
     rig_free(rig);
 }
 
+TEST(after_a_resync_repairs_go_before_what_is_new)
+{
+    struct rig *rig = rig_new();
+    rig_live(rig);
+    rig_entry(rig, "i1", 4, 9);
+    rig_down(rig);
+    rig_put_instance(rig, "i2", 7, false);
+    lose_everything(rig, 0);
+    CHECK(rig_said(rig, "i1@0=4"));
+    CHECK(strstr(rig->story, "i2@") == NULL);
+    rig_settle(rig);
+    rig_tick(rig, REPAIR_BARRIER_MS - 50);
+    CHECK(strstr(rig->story, "i2@") == NULL);
+    rig_tick(rig, 50);
+    CHECK(rig_said(rig, "put i2@0=1"));
+    rig_free(rig);
+}
+
 TEST(what_the_server_holds_again_meanwhile_is_not_put_back)
 {
     struct rig *rig = rig_new();
@@ -167,6 +185,7 @@ TEST(a_fenced_node_repairs_nothing)
 }
 
 SUITE("core/repair", T(what_the_server_lost_is_put_back_by_who_holds_it),
+      T(after_a_resync_repairs_go_before_what_is_new),
       T(what_the_server_holds_again_meanwhile_is_not_put_back), T(a_key_is_planned_once),
       T(what_was_purged_while_we_were_away_is_dropped), T(a_tombstone_is_put_back_too),
       T(a_repair_waits_for_those_before_us_in_the_order_of_its_key),

@@ -178,6 +178,25 @@ TEST(a_refusal_of_the_server_is_tried_later)
     rig_free(rig);
 }
 
+// One version must not name two bodies, and more patches may have been composed into it since.
+TEST(what_is_composed_anew_is_another_attempt)
+{
+    struct rig *rig = rig_new();
+    rig_live(rig);
+    rig_put_instance(rig, "i1", 7, false);
+    const struct version first = version_get(rig->put[0].value);
+    rig_status(rig, STREAM_RETRY);
+    rig_put_instance(rig, "i1", 8, false);
+    rig_clear(rig);
+    rig_tick(rig, 5200);
+    CHECK(rig_said(rig, "put i1@0=1"));
+    const struct version second = version_get(rig->put[0].value);
+    CHECK_UEQ(second.counter, first.counter);
+    CHECK(second.writer != first.writer);
+    CHECK_UEQ(second.writer >> 24, first.writer >> 24); // of the same node
+    rig_free(rig);
+}
+
 TEST(what_the_server_only_missed_the_script_for_is_sent_again_at_once)
 {
     struct rig *rig = rig_new();
@@ -290,6 +309,50 @@ TEST(a_conditional_write_whose_outcome_is_lost_in_a_resync_is_unknown)
     rig_free(rig);
 }
 
+// A condition in the air whose reply is lost; the server refuses the same bytes, sent again, at sequence 4.
+static struct rig *rig_with_doubt(void)
+{
+    struct rig *rig = rig_new();
+    char peers[RECORD_LEN_MAX];
+    rig_live(rig);
+    rig_entry(rig, "i1", 4, 7);
+    conditional(rig, 9, rig_facts(rig, "i1").version);
+    rig_down(rig);
+    rig_up(rig);
+    rig_meta(rig, 2);
+    rig_clear(rig);
+    rig_probe(rig, true);
+    CHECK(rig_told(rig, "read 2\nput i1@4=5"));
+    size_t len = rig_value("i1", 6, 3, peers);
+    rig->sequence = 4;
+    rig_refuse(rig, span_of(peers, len));
+    CHECK(rig_told(rig, "")); // in doubt: the reader is at 2
+    rig->sequence = 2;
+    return rig;
+}
+
+TEST(a_refused_resend_of_a_condition_is_accepted_when_the_reader_sees_it)
+{
+    struct rig *rig = rig_with_doubt();
+    rig_apply_lost(rig);
+    rig_echo(rig);
+    CHECK(rig_told(rig, ""));
+    rig_entry(rig, "i1", 6, 3); // a peer had written upon it
+    CHECK(rig_told(rig, "done 9 accepted"));
+    CHECK_EQ(rig_weight(rig, "i1"), 3);
+    rig_free(rig);
+}
+
+TEST(a_refused_resend_of_a_condition_is_stale_when_the_reader_does_not_see_it)
+{
+    struct rig *rig = rig_with_doubt();
+    rig_entry(rig, "i1", 5, 2);
+    CHECK(rig_told(rig, ""));
+    rig_entry(rig, "i1", 6, 3);
+    CHECK(rig_told(rig, "done 9 stale"));
+    rig_free(rig);
+}
+
 // The server went back to `sequence` and what it held then; others write on until the reader is at `to`.
 static void server_goes_back(struct rig *rig, uint64_t sequence, uint64_t to)
 {
@@ -396,6 +459,9 @@ SUITE("core/writer", T(a_write_is_shown_at_once_and_sent),
       T(a_stale_condition_is_refused_without_a_call),
       T(a_conditional_write_without_a_connection_is_unavailable),
       T(a_conditional_write_whose_outcome_is_lost_in_a_resync_is_unknown),
+      T(what_is_composed_anew_is_another_attempt),
+      T(a_refused_resend_of_a_condition_is_accepted_when_the_reader_sees_it),
+      T(a_refused_resend_of_a_condition_is_stale_when_the_reader_does_not_see_it),
       T(what_a_conflict_told_is_put_back_when_the_reader_does_not_find_it),
       T(what_a_refused_condition_told_is_put_back_when_the_reader_does_not_find_it),
       T(whatever_many_echoes_are_awaited_none_is_forgotten),
