@@ -56,7 +56,7 @@ LIBS = $(LINK_$(MODE)) $(LDFLAGS) $(PKG_LIBS) -lpthread -lm
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 lib = $(patsubst %,$(B)/lib/%.a,$(1))
 
-.PHONY: all help run fuzz check check-asan check-tsan check-valkey check-programs programs bench bench-api bench-size e2e chart clean install-deps house lint share compile_commands install uninstall deb
+.PHONY: all help run fuzz check planted check-asan check-tsan check-valkey check-programs programs bench bench-api bench-size e2e chart clean install-deps house lint share compile_commands install uninstall deb
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -74,7 +74,7 @@ run: meshpulse ## Install what is missing, build, and run the demo (Ctrl-C ends 
 # --- dependencies ----------------------------------------------------------------------------------
 # These goals include a file that tools/deps.sh leaves behind: make runs the script first, then starts
 # again and sees what pkg-config says now.
-ifneq ($(filter run check check-% house e2e chart bench bench-% install-deps,$(MAKECMDGOALS)),)
+ifneq ($(filter run check check-% planted house e2e chart bench bench-% install-deps,$(MAKECMDGOALS)),)
 include build/deps.ok
 endif
 build/deps.ok: tools/deps.sh tools/packages.txt
@@ -155,6 +155,9 @@ PROVE := prove -j$(shell nproc)
 
 check: $(B)/meshpulse $(TEST_BIN) ## Build and run the tests (unit, contract, simulation, integration, house)
 	$(Q)$(PROVE) $(TEST_BIN) $(sort $(wildcard tests/house/*.t tests/integration/*.t))
+
+planted: $(filter $(B)/tests/sim/% $(B)/tests/unit/core/%,$(TEST_BIN)) ## Plant bugs into a copy of the sources: the tests must find each
+	$(Q)prove -v tools/planted.sh :: $(B) $(MODE) $(CC)
 
 check-asan check-tsan: check-%: ## The same under AddressSanitizer or ThreadSanitizer
 	$(Q)$(MAKE) MODE=$* check-programs
