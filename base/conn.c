@@ -189,6 +189,8 @@ void conn_finish(struct conn *conn, size_t drain_len, int64_t drain_ms)
     }
     conn->state = CONN_FLUSH;
     conn->deadlines.total_text = NULL;
+    // The last words get the whole of write_ms, however long what stands before them has rested.
+    conn->deadlines.progress_at = loop_now(conn->loop);
     transport_read(conn->transport, false);
     if (conn_out_len(conn) == 0 && begin_drain(conn)) {
         end_soon(conn, ERR_OK, "");
