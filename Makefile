@@ -196,8 +196,8 @@ chart: $(B)/meshpulse ## The Helm chart, against a real Kubernetes API (cold: 15
 	$(Q)tools/kubernetes/provide.sh
 	$(Q)prove $(sort $(wildcard tests/e2e/chart/*.t))
 
-fuzz: $(LLHTTP_DIR)/llhttp.a ## Fuzz the parsers (FUZZ_SECONDS=30 each; needs clang)
-	$(Q)tools/fuzz.sh
+fuzz: $(LLHTTP_DIR)/llhttp.a ## Fuzz the parsers (FUZZ_SECONDS=30 each; installs clang)
+	$(Q)prove tests/fuzz/fuzz.t
 
 bench: $(BENCH_BIN) $(B)/meshpulse ## Run the benchmarks
 	$(Q)for b in $(BENCH_BIN); do echo "== $$b"; $$b || exit 1; done

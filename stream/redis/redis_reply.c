@@ -11,7 +11,10 @@ enum { BEAT_NOW, BEAT_GRACE, BEAT_LAPSED, BEAT_LIVE, BEAT_FIRST, BEAT_PAYLOADS, 
 // Cuts the part before the next `end` (or all of it) off the front of `text`.
 static struct span part(struct span *text, char end)
 {
-    const char *at = text->len == 0 ? NULL : memchr(text->ptr, end, text->len);
+    if (text->len == 0) {
+        return SPAN_NONE; // an empty text may have no address to count from
+    }
+    const char *at = memchr(text->ptr, end, text->len);
     size_t len = at == NULL ? text->len : (size_t)(at - text->ptr);
     struct span first = span_of(text->ptr, len);
     size_t gone = at == NULL ? len : len + 1;
