@@ -137,8 +137,7 @@ $(B)/$(1)/$(3)_%: $(B)/$(1)/$(3)_%.o $$(call helpers,$(1)) $$(call lib,$$(USES_$
 	@echo "  LINK  $$@"
 	$$(Q)$$(CC) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(TEST_LIBS) $$(LIBS)
 endef
-$(foreach d,$(wildcard tests/unit/*),$(eval $(call test_rule,$(d),$(notdir $(d)),test)))
-$(foreach d,contract sim integration,$(eval $(call test_rule,tests/$(d),$(d),test)))
+$(foreach d,$(wildcard tests/unit/*) $(addprefix tests/,contract sim integration),$(eval $(call test_rule,$(d),$(notdir $(d)),test)))
 $(eval $(call test_rule,tests/bench,bench,bench))
 
 # One module's unit tests: make unit-base
@@ -186,8 +185,7 @@ house: $(B)/meshpulse ## The house rules: layers, purity, headers, length, words
 lint: compile_commands ## The formatter and the linter (version 14 of both)
 	$(Q)prove $(sort $(wildcard tests/house/ci/*.t))
 
-build/envoy: tools/envoy.sh
-	$(Q)tools/envoy.sh
+build/envoy: tools/envoy.sh ; $(Q)$<
 
 e2e: meshpulse $(B)/meshpulse build/envoy ## The program from outside, with a real Redis and a real Envoy
 	$(Q)prove $(sort $(wildcard tests/e2e/*.t))
