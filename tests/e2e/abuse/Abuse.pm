@@ -9,10 +9,12 @@ use IO::Select;
 use IO::Socket::INET;
 use IO::Socket::UNIX;
 use JSON::PP;
+use Mesh;
+use POSIX ();
 use Socket qw(SHUT_WR);
 use Time::HiRes qw(time);
 
-our @EXPORT = qw(rows unescape connect_to talk answers_in_words);
+our @EXPORT = qw(rows unescape connect_to talk answers_in_words capture);
 
 # The codes of INTERFACE section 3.
 my %status_of = (
@@ -132,6 +134,25 @@ sub answers_in_words {
     }
     push @words, 'then ' . length($text) . ' odd bytes' if $text ne '';
     return @words ? join '; ', @words : 'closed';
+}
+
+# Runs a program to its end, in at most 15 s: exit status ("signal N"), stdout, stderr.  Some hundred of them
+# are run, so none is waited for longer than it takes.
+sub capture {
+    my ($out, $err, @command) = @_;
+    my $pid = fork // die "fork: $!";
+    if ($pid == 0) {
+        open STDOUT, '>', $out or POSIX::_exit(126);
+        open STDERR, '>', $err or POSIX::_exit(126);
+        open STDIN, '<', '/dev/null' or POSIX::_exit(126);
+        exec { $command[0] } @command or POSIX::_exit(127);
+    }
+    local $SIG{ALRM} = sub { kill 'KILL', $pid };
+    alarm 15;
+    waitpid $pid, 0;
+    alarm 0;
+    my $status = $? & 127 ? 'signal ' . ($? & 127) : $? >> 8;
+    return ($status, read_file($out), read_file($err));
 }
 
 1;
