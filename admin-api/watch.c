@@ -4,12 +4,14 @@
 #include "admin-api/response.h"
 #include "base/loop.h"
 
+#include <malloc.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
 #define TICK_MS 1000
 #define EVENTS_PER_TURN 128 // then the next watcher has its turn
 #define EVENT_LEN_MAX (1024 * 1024)
+#define CROWD_MIN 64 // fewer readers than that leave no memory behind that is worth a search
 
 struct watcher {
     struct watch_set *set;
@@ -27,6 +29,7 @@ struct watch_set {
     struct api *api;
     struct watcher *first;
     _Atomic uint32_t count;
+    uint32_t crowd; // the most readers that a tick has seen since memory was given back
     struct loop_timer *tick;
     struct loop_timer *linger; // armed: a turn is due, but not yet
     struct mono next_turn;     // not before
@@ -149,6 +152,19 @@ static void on_cancel(void *arg)
     watcher_end(arg);
 }
 
+// Readers that lag hold tens of MiB, which the allocator keeps when they have gone: what is freed lies
+// below what is still in use.  The search takes milliseconds, so it is made once for each crowd that leaves.
+static void give_back(struct watch_set *set)
+{
+    uint32_t count = watch_set_count(set);
+    if (count > set->crowd) {
+        set->crowd = count;
+    } else if (set->crowd >= CROWD_MIN && count <= set->crowd / 2) {
+        set->crowd = count;
+        (void)malloc_trim(0);
+    }
+}
+
 static void tick(void *arg)
 {
     struct watch_set *set = arg;
@@ -167,6 +183,7 @@ static void tick(void *arg)
             }
         }
     }
+    give_back(set);
     if (set->first != NULL) {
         loop_timer_set_ms(set->tick, TICK_MS);
     }

@@ -91,7 +91,11 @@ subtest 'a burst reaches every reader' => sub {
     is($ordered, $readers, 'in order');
 };
 
+# Now nobody reads: tens of MiB wait in the daemon.
 subtest 'all comes back' => sub {
+    my $lagging = grep { write_one("i$_", 'x' x 250) } 1 .. 1500;
+    is($lagging, 1500, 'changes that nobody takes are written');
+    diag sprintf '%d kB with %d readers that lag, %d kB before', resident(), $readers + $sleepers, $memory;
     close $_ for @readers, @sleepers;
     ok(eventually(10, sub { descriptors() <= $open + 2 }), 'descriptors') or diag descriptors() . " > $open";
     ok(eventually(15, sub { resident() < $memory + 16_000 }), 'memory') or diag resident() . " kB, $memory before";
