@@ -56,7 +56,7 @@ LIBS = $(LINK_$(MODE)) $(LDFLAGS) $(PKG_LIBS) -lpthread -lm
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 lib = $(patsubst %,$(B)/lib/%.a,$(1))
 
-.PHONY: all help run fuzz check planted check-asan check-tsan check-valkey check-programs programs bench bench-api bench-size e2e chart clean install-deps house lint share compile_commands install uninstall deb
+.PHONY: all help run fuzz check planted check-asan check-tsan check-valkey check-programs programs bench bench-api bench-size e2e chart clean install-deps house lint share compile_commands install uninstall deb image
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -237,6 +237,9 @@ uninstall: ## Remove what install has put there; a configuration that was change
 
 deb: ## Build the Debian package (SUITE=bookworm or trixie; this machine's own by default)
 	$(Q)tools/deb.sh $(SUITE)
+
+image: ## Build the container image (root; installs buildah) and say how large it is
+	$(Q)tools/image.sh $(if $(PULL),--pull)
 
 # For the tools that read C; the double quotes of MESHPULSE_VERSION must survive two shells.
 compile_commands: ## Write compile_commands.json
