@@ -40,8 +40,13 @@ fi
 packages=$(missing "$@" | tr '\n' ' ')
 [ -n "$packages" ] || exit 0
 command -v apt-get >/dev/null || die "these are needed: $packages"
+# apt waits for nobody: who comes second sees what the first has left to do.
+exec 9>build/apt.lock
+flock 9
+packages=$(missing "$@" | tr '\n' ' ')
+[ -n "$packages" ] || exit 0
 update
 say "apt-get install $packages"
 # shellcheck disable=SC2086  # a list of words
-as_root apt-get -qq -y --no-install-recommends install $packages >build/apt.log 2>&1 ||
+as_root apt-get -qq -y --no-install-recommends install $packages >build/apt.log 2>&1 9>&- ||
     { tail -n 20 build/apt.log >&2; die "apt-get install failed; the whole log: build/apt.log"; }

@@ -26,7 +26,8 @@ esac
 version=$(sed -n 's/^VERSION := //p' Makefile)+$release
 name=meshpulse_${version}_$(dpkg --print-architecture).deb
 
-# The source: what git knows of, or would, without tests, which are not part of it; or all that is not built.
+# The source: what git knows of, or would; or all that is not built.  Without what no package holds or is built
+# by: a change there makes no other package.
 list_source() {
     if git rev-parse --git-dir >/dev/null 2>&1; then
         git ls-files --cached --others --exclude-standard
@@ -35,14 +36,18 @@ list_source() {
     find . -type f ! -path './build/*' ! -path ./meshpulse ! -path ./compile_commands.json | sed 's|^\./||'
 }
 source_files() {
-    list_source | grep -v -e '^tests/' -e '^charts/' -e '^\.' | LC_ALL=C sort | while read -r file; do
+    {
+        list_source | grep -v -E '^(\.|tests/|charts/|examples/|tools/|Dockerfile$|(ARCHITECTURE|CONTRIBUTING|SECURITY)\.md$)'
+        printf '%s\n' tools/install.sh tools/llhttp.sh
+    } | LC_ALL=C sort | while read -r file; do
         [ ! -f "$file" ] || echo "$file"
     done
 }
 
-# The day of the last commit, so that the same source makes the same package.
+# The day of the last commit that changed it, so that the same source makes the same package.
 epoch() {
-    git log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md
+    # shellcheck disable=SC2046  # no path of ours holds a space
+    git log -1 --format=%ct -- $(source_files) 2>/dev/null || stat -c %Y CHANGELOG.md
 }
 
 lay_out() {
@@ -72,17 +77,22 @@ command -v dpkg-deb >/dev/null || die "this is no Debian"
 [ "$suite" != "$own" ] ||
     tools/apt.sh build-essential fakeroot $(sed -n '/^Build-Depends:/,/^$/s/^ \([a-z0-9-]*\).*/\1/p' packaging/debian/control | sed 's/-compat$//') >&2
 sum=$(source_files | tr '\n' '\0' | xargs -0 sha256sum | cat - tools/deb.sh | sha256sum | cut -d' ' -f1)-$(epoch)
-if [ "$out" = build/deb ] && [ "$(cat "$out/$name.source" 2>/dev/null)" = "$sum" ] && [ -f "$out/$name" ]; then
-    echo "$out/$name"
-    exit 0
-fi
+
+provide() {
+    if [ "$out" = build/deb ] && [ "$(cat "$out/$name.source" 2>/dev/null)" = "$sum" ] && [ -f "$out/$name" ]; then
+        return
+    fi
+    work=$out/work-$suite
+    lay_out "$work/source"
+    say "building $name"
+    DEB_BUILD_OPTIONS="parallel=$(nproc) noautodbgsym" build "$PWD/$work" >"$out/$suite.log" 2>&1 ||
+        { tail -n 30 "$out/$suite.log" >&2; die "failed; the whole log: $out/$suite.log"; }
+    mv "$work/$name" "$out/$name"
+    rm -rf "$work"
+    echo "$sum" >"$out/$name.source"
+}
+
 mkdir -p "$out"
-work=$out/work-$suite
-lay_out "$work/source"
-say "building $name"
-DEB_BUILD_OPTIONS="parallel=$(nproc) noautodbgsym" build "$PWD/$work" >"$out/$suite.log" 2>&1 ||
-    { tail -n 30 "$out/$suite.log" >&2; die "failed; the whole log: $out/$suite.log"; }
-mv "$work/$name" "$out/$name"
-rm -rf "$work"
-echo "$sum" >"$out/$name.source"
+# Two who want the same package must not make it twice.
+(flock 9 && provide) 9>"$out/$suite.lock"
 echo "$out/$name"
