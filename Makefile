@@ -230,10 +230,8 @@ bench-size: $(B)/meshpulse ## Memory, descriptors, idle CPU and the time to be r
 # packaging/files.txt says what goes where.
 export DESTDIR PREFIX SYSCONFDIR UNITDIR
 install: meshpulse share ## Install under $(DESTDIR) and PREFIX=/usr/local; an existing configuration stays
-	$(Q)tools/install.sh install
-
 uninstall: ## Remove what install has put there; a configuration that was changed stays
-	$(Q)tools/install.sh uninstall
+install uninstall: ; $(Q)tools/install.sh $@
 
 deb: ## Build the Debian package (SUITE=bookworm or trixie; this machine's own by default)
 	$(Q)tools/deb.sh $(SUITE)

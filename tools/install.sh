@@ -11,6 +11,8 @@ docdir=$prefix/share/doc/meshpulse
 unitdir=${UNITDIR:-$prefix/lib/systemd/system}
 sysconfdir=${SYSCONFDIR:-/etc}
 
+command=${1:-}
+
 say() { echo "$*"; }
 
 fill() {
@@ -27,7 +29,7 @@ rows() {
             continue
         fi
         for file in $source; do
-            [ -f "$file" ] || { echo "install: $file is not there" >&2; exit 1; }
+            [ -f "$file" ] || [ "$command" = uninstall ] || { echo "install: $file is not there" >&2; exit 1; }
             case $destination in
             */) echo "$mode $file $destination${file##*/}" ;;
             *) echo "$mode $file $destination" ;;
@@ -82,7 +84,7 @@ take() {
     remove_folders "$(dirname "$target")"
 }
 
-case ${1:-} in
+case $command in
 list) rows | while read -r mode source target; do echo "$destdir$target"; done ;;
 install | uninstall)
     all=$(rows) # before anything is touched: a row that is wrong must leave nothing half done
