@@ -14,6 +14,7 @@ use Test::More;
 
 chdir abs_path(dirname(__FILE__) . '/../..') or die "chdir: $!";
 my $top = work_dir();
+delete @ENV{qw(MAKEFLAGS MFLAGS MAKELEVEL)}; # the test may run below a make whose job server is not for ours
 
 # What lies below a folder, each with its content's length and mode; folders with a slash.
 sub listing {

@@ -120,7 +120,11 @@ subtest 'what a pod beside it can do' => sub {
     like($err, qr/unauthorized|forbidden/, 'and is told so');
     is((as_user($pod, 2000, 65532, @drain))[0], 0, 'a user of unix_uids may');
     is((as_user($pod, 1000, '', @client, 'nodes'))[0], 69, 'one outside the group cannot connect');
-    ($status, $out) = as_user($pod, 101, '', 'cat', '/run/meshpulse/eds/pay.json');
+    # At most two writes a second for each cluster: it may take a moment.
+    eventually(5, sub {
+        ($status, $out) = as_user($pod, 101, '', 'cat', '/run/meshpulse/eds/pay.json');
+        return $out =~ /"DRAINING"/;
+    });
     is($status, 0, 'everybody reads the files for Envoy');
     like($out, qr/"DRAINING"/, 'and finds the instance draining') or diag $out;
     isnt((as_user($pod, 0, '', 'touch', '/run/meshpulse/x'))[0], 0, 'but not even root writes through a read-only mount');
