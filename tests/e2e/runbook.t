@@ -94,7 +94,10 @@ my %before = (
         },
         4 => sub {
             write_file($password, "other\n");
-            return eventually(20, sub { 3 == grep { stream_of($_, 'a')->{live} && stream_of($_, 'a')->{agrees} } qw(a b c) });
+            return eventually(20, sub {
+                my @rows = map { stream_of($_, 'a') } qw(a b c);
+                return 3 == grep { $_->{live} && $_->{agrees} && $_->{stream} eq 'live' } @rows;
+            });
         },
     },
 );
