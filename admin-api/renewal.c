@@ -43,9 +43,7 @@ static void read_again(struct renewal *renewal)
 {
     char text[ADMIN_TEXT_LEN] = "";
     struct secrets *fresh = NULL;
-    // Before the files are read: what changes meanwhile is seen by a later look.
-    secrets_stamp(renewal->options, &renewal->read);
-    renewal->seen = renewal->read;
+    file_watch_mark(&renewal->files);
     enum err err = secrets_load(renewal->options, text, &fresh);
     metric_count1(METRIC_CONFIG_RELOADS, err == ERR_OK ? SPAN_LIT("ok") : SPAN_LIT("kept"), 1);
     if (err != ERR_OK) {
@@ -62,11 +60,7 @@ static void read_again(struct renewal *renewal)
 static void look(void *arg)
 {
     struct renewal *renewal = arg;
-    struct secrets_stamp now;
-    secrets_stamp(renewal->options, &now);
-    bool still = secrets_stamp_eq(&now, &renewal->seen);
-    renewal->seen = now;
-    if (still && !secrets_stamp_eq(&now, &renewal->read)) {
+    if (file_watch_look(&renewal->files)) {
         read_again(renewal);
     }
     check_certificate(renewal);
@@ -81,10 +75,9 @@ static void on_ask(void *arg)
 enum err renewal_init(struct renewal *renewal, const struct secrets *secrets)
 {
     loop_task_init(&renewal->ask, on_ask, renewal);
-    renewal->seen = renewal->read;
     note_expiry(renewal, secrets);
     enum err err = loop_timer_new(renewal->loop, look, renewal, &renewal->timer);
-    if (err == ERR_OK && secrets_have_files(renewal->options)) {
+    if (err == ERR_OK && file_watch_has_files(&renewal->files)) {
         loop_timer_set_ms(renewal->timer, RENEWAL_LOOK_MS);
     }
     return err;

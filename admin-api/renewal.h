@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads the secrets again: when asked to, and when their files have changed.
 //
-//     look every second:  stamp differs from what was read? --> still the same at the next look? --> read
-//     renewal_ask (SIGHUP) -----------------------------------------------------------------------> read
+//     look every second:  the files have changed and stand still again --> read      (base/file_watch.h)
+//     renewal_ask (SIGHUP) ----------------------------------------------> read
 //     read: good --> given to whoever uses them        bad --> the old ones stay, an error line says why
 //
-// A change is read only once it has stood still for a look, so that a certificate is not read without its
-// key, nor half a file.  Invariant: what was given last is whole and belongs together.
+// Invariant: what was given last is whole and belongs together.
 // Also tells of a certificate that has expired, or soon will.
 // [loop] but renewal_ask.  Read next: secrets.h, server.c.
 #pragma once
@@ -30,14 +29,13 @@ struct renewal {
     void *arg;
     struct loop_timer *timer;
     struct loop_task ask;
-    struct secrets_stamp read; // when the files were read last
-    struct secrets_stamp seen; // at the last look
+    struct file_watch files;
     bool has_expiry;
     struct wall expiry;
     enum renewal_age told;
 };
 
-// With everything above `timer` set, and the secrets that `read` describes.  ERR_NOMEM.
+// With everything above `timer` set, `files` marked before `secrets` were read.  ERR_NOMEM.
 enum err renewal_init(struct renewal *renewal, const struct secrets *secrets) MUST_USE;
 void renewal_fini(struct renewal *renewal); // also when renewal_init failed, or all is zero
 

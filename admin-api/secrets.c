@@ -6,7 +6,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 static bool is_set(const char *option)
 {
@@ -93,52 +92,9 @@ bool secrets_expiry(const struct secrets *secrets, struct wall *ret_expiry)
     return secrets->tls != NULL && tls_context_expiry(secrets->tls, ret_expiry);
 }
 
-// --- stamps
-
-static void list_files(const struct admin_options *options, const char *ret_files[SECRETS_FILES])
+void secrets_watch(const struct admin_options *options, struct file_watch *ret_watch)
 {
-    ret_files[0] = options->tokens_file;
-    ret_files[1] = options->tls_cert_file;
-    ret_files[2] = options->tls_key_file;
-    ret_files[3] = options->client_ca_file;
-}
-
-void secrets_stamp(const struct admin_options *options, struct secrets_stamp *ret_stamp)
-{
-    const char *files[SECRETS_FILES];
-    list_files(options, files);
-    memset(ret_stamp, 0, sizeof(*ret_stamp));
-    for (size_t i = 0; i < SECRETS_FILES; i++) {
-        struct stat found;
-        if (is_set(files[i]) && stat(files[i], &found) == 0) {
-            ret_stamp->files[i] =
-                (struct secrets_file){found.st_dev, found.st_ino, found.st_size, found.st_mtim};
-        }
-    }
-}
-
-bool secrets_stamp_eq(const struct secrets_stamp *a, const struct secrets_stamp *b)
-{
-    for (size_t i = 0; i < SECRETS_FILES; i++) {
-        const struct secrets_file *left = &a->files[i];
-        const struct secrets_file *right = &b->files[i];
-        if (left->device != right->device || left->inode != right->inode ||
-            left->len != right->len || left->modified.tv_sec != right->modified.tv_sec ||
-            left->modified.tv_nsec != right->modified.tv_nsec) {
-            return false;
-        }
-    }
-    return true;
-}
-
-bool secrets_have_files(const struct admin_options *options)
-{
-    const char *files[SECRETS_FILES];
-    list_files(options, files);
-    for (size_t i = 0; i < SECRETS_FILES; i++) {
-        if (is_set(files[i])) {
-            return true;
-        }
-    }
-    return false;
+    const char *const paths[] = {options->tokens_file, options->tls_cert_file,
+                                 options->tls_key_file, options->client_ca_file};
+    file_watch_init(ret_watch, paths, sizeof(paths) / sizeof(paths[0]));
 }

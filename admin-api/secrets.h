@@ -6,11 +6,10 @@
 #pragma once
 
 #include "admin-api/server.h"
+#include "base/file_watch.h"
 #include "base/time.h"
 
 #include <stdatomic.h>
-#include <sys/types.h>
-#include <time.h>
 
 struct tls_context;
 
@@ -30,19 +29,5 @@ void secrets_drop(struct secrets *secrets);
 // When the certificate ends.  false: there is none.
 bool secrets_expiry(const struct secrets *secrets, struct wall *ret_expiry);
 
-#define SECRETS_FILES 4 // tokens, certificate, key, client CA
-
-// How the files look from outside.  Follows symbolic links, by which some replace all files at once.
-struct secrets_stamp {
-    struct secrets_file {
-        dev_t device; // all zero: not configured, or not there
-        ino_t inode;
-        off_t len;
-        struct timespec modified;
-    } files[SECRETS_FILES];
-};
-
-void secrets_stamp(const struct admin_options *options, struct secrets_stamp *ret_stamp);
-bool secrets_stamp_eq(const struct secrets_stamp *a, const struct secrets_stamp *b);
-// Is there any file to look at?
-bool secrets_have_files(const struct admin_options *options);
+// Watches all their files, which count as read now.  Borrows the paths from the options.
+void secrets_watch(const struct admin_options *options, struct file_watch *ret_watch);

@@ -229,7 +229,7 @@ static enum err build(struct admin *admin, const struct backend *backend,
                       char ret_text[ADMIN_TEXT_LEN])
 {
     struct secrets *secrets = NULL;
-    secrets_stamp(&admin->options.plain, &admin->renewal.read);
+    secrets_watch(&admin->options.plain, &admin->renewal.files);
     enum err err = secrets_load(&admin->options.plain, ret_text, &secrets);
     if (err == ERR_OK) {
         err = build_with(admin, backend, secrets, ret_text);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The files that a connection needs: CA, client certificate and key, made into a TLS context, and the password.
 //
-//     look every second:  stamps differ from what was read? --> still the same at the next look? --> read
-//     redis_secrets_read (SIGHUP) ------------------------------------------------------------------> read
+//     look every second:  the files have changed and stand still again --> read      (base/file_watch.h)
+//     redis_secrets_read (SIGHUP) ---------------------------------------> read
 //     read: good --> the context of the next connections      bad --> the one before stays, and a line says why
 //
 // The connection in use keeps what it began with.  The password is not kept: it is read at each greeting, so
@@ -12,32 +12,20 @@
 #pragma once
 
 #include "base/err.h"
+#include "base/file_watch.h"
 #include "base/tls.h"
 
 #include <stdbool.h>
-#include <sys/stat.h>
 
 struct loop;
 struct loop_timer;
 struct redis_options;
 
-enum { REDIS_SECRETS_FILES = 4 };
-
-// How the files look from outside; follows symbolic links, by which some replace all files at once.
-struct redis_stamps {
-    struct redis_stamp {
-        dev_t device; // all zero: not configured, or not there
-        ino_t inode;
-        off_t len;
-        struct timespec modified;
-    } files[REDIS_SECRETS_FILES];
-};
-
 struct redis_secrets {
     const struct redis_options *options; // borrowed
     bool tls;
     struct tls_context *context; // NULL: none yet, or no TLS
-    struct redis_stamps read, seen;
+    struct file_watch files;
     struct loop_timer *timer;
     void (*on_change)(void *arg); // what was read is good, and new
     void *arg;

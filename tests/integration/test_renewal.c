@@ -76,7 +76,7 @@ static void stand_up(struct stand *stand)
                                       .backend = &stand->backend,
                                       .give = give,
                                       .arg = stand};
-    secrets_stamp(&stand->options, &stand->renewal.read);
+    secrets_watch(&stand->options, &stand->renewal.files);
     CHECK_OK(secrets_load(&stand->options, text, &stand->given));
     CHECK_OK(renewal_init(&stand->renewal, stand->given));
 }
@@ -130,7 +130,7 @@ TEST(half_a_pair_is_waited_for)
     struct stand stand;
     stand_up(&stand);
     copy_file(stand.certificates.stranger, stand.cert);
-    LOOP_WAIT(stand.loop, !secrets_stamp_eq(&stand.renewal.seen, &stand.renewal.read));
+    LOOP_WAIT(stand.loop, file_watch_is_changing(&stand.renewal.files));
     copy_file(stand.certificates.stranger, stand.key); // between two looks
     LOOP_WAIT(stand.loop, stand.gives == 1);
     CHECK_UEQ(logged(&stand, "kept="), 0);
