@@ -56,14 +56,14 @@ LIBS = $(LINK_$(MODE)) $(LDFLAGS) $(PKG_LIBS) -lpthread -lm
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 lib = $(patsubst %,$(B)/lib/%.a,$(1))
 
-.PHONY: all help run fuzz check planted check-asan check-tsan check-valkey check-programs programs bench bench-api bench-size e2e chart clean install-deps house lint share compile_commands install uninstall deb image
+.PHONY: all help run fuzz check planted check-asan check-tsan check-valkey check-programs programs e2e chart clean install-deps house lint share compile_commands install uninstall deb image
 .DELETE_ON_ERROR:
 .SECONDARY:
 
 all: meshpulse ## Build ./meshpulse (optimised)
 
 help: ## List the targets
-	$(Q)awk -F':.*## ' '/^[a-z0-9_ -]+:.*## / {printf "  %-22s %s\n", $$1, $$2}' Makefile
+	$(Q)awk -F':.*## ' '/^[a-z0-9_ -]+:.*## / {printf "  %-22s %s\n", $$1, $$2}' Makefile tests/bench/bench.mk
 
 meshpulse: $(B)/meshpulse
 	$(Q)cp --remove-destination $< $@
@@ -120,14 +120,12 @@ USES_node := $(MODULES)
 USES_contract := stream base
 USES_sim := core stream localmap base
 USES_integration := $(MODULES)
-USES_bench := core stream localmap base
 
 UNIT_SRC := $(wildcard tests/unit/*/test_*.c)
 CONTRACT_SRC := $(wildcard tests/contract/test_*.c)
 SIM_SRC := $(wildcard tests/sim/test_*.c)
 INTEGRATION_SRC := $(wildcard tests/integration/test_*.c)
 TEST_BIN := $(patsubst %.c,$(B)/%,$(UNIT_SRC) $(CONTRACT_SRC) $(SIM_SRC) $(INTEGRATION_SRC))
-BENCH_BIN := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/bench_*.c))
 TEST_LIBS := $(shell pkg-config --libs check 2>/dev/null)
 # helpers beside the tests of a folder: every other .c in it, and tests/lib
 helpers = $(call obj,$(filter-out $(wildcard $(1)/test_*.c $(1)/bench_*.c),$(wildcard $(1)/*.c)) $(wildcard tests/lib/*.c))
@@ -138,7 +136,6 @@ $(B)/$(1)/$(3)_%: $(B)/$(1)/$(3)_%.o $$(call helpers,$(1)) $$(call lib,$$(USES_$
 	$$(Q)$$(CC) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(TEST_LIBS) $$(LIBS)
 endef
 $(foreach d,$(wildcard tests/unit/*) $(addprefix tests/,contract sim integration),$(eval $(call test_rule,$(d),$(notdir $(d)),test)))
-$(eval $(call test_rule,tests/bench,bench,bench))
 
 # One module's unit tests: make unit-base
 unit-%: ; $(Q)$(MAKE) $(patsubst %.c,$(B)/%,$(wildcard tests/unit/$*/test_*.c)) && prove $(patsubst %.c,$(B)/%,$(wildcard tests/unit/$*/test_*.c))
@@ -197,9 +194,6 @@ chart: $(B)/meshpulse ## The Helm chart, against a real Kubernetes API (cold: 15
 fuzz: $(LLHTTP_DIR)/llhttp.a ## Fuzz the parsers (FUZZ_SECONDS=30 each; installs clang)
 	$(Q)prove tests/fuzz/fuzz.t
 
-bench: $(BENCH_BIN) $(B)/meshpulse ## Run the benchmarks
-	$(Q)for b in $(BENCH_BIN); do echo "== $$b"; $$b || exit 1; done
-
 # What the program says of itself, in the form that others read; laid out as below $(PREFIX)/share.
 SHARE := bash-completion/completions/meshpulse zsh/site-functions/_meshpulse fish/vendor_completions.d/meshpulse.fish \
   man/man1/meshpulse.1 man/man5/meshpulse.yaml.5
@@ -212,19 +206,6 @@ build/share/man/man5/%: SAY := man meshpulse.yaml
 $(addprefix build/share/,$(SHARE)): meshpulse
 	@mkdir -p $(@D)
 	$(Q)./meshpulse $(SAY) >$@
-
-# What our HTTP server is measured against; no part of the product.
-$(B)/tests/bench/peers/evhttp: $(B)/tests/bench/peers/evhttp.o
-	$(Q)$(CC) -o $@ $< $(LINK_$(MODE)) $(shell pkg-config --libs libevent)
-
-bench-api: export BENCH_ROOT := $(CURDIR)/build/bench
-bench-api: export BENCH_EVHTTP := $(CURDIR)/$(B)/tests/bench/peers/evhttp
-bench-api: $(B)/meshpulse $(B)/tests/bench/peers/evhttp ## Requests/s of the admin API beside evhttp, nginx and Redis (fetches wrk and nginx)
-	$(Q)tools/bench_deps.sh $(BENCH_ROOT)
-	$(Q)tests/bench/api.pl
-
-bench-size: $(B)/meshpulse ## Memory, descriptors, idle CPU and the time to be ready of a daemon
-	$(Q)tests/bench/size.pl
 
 # --- installing ------------------------------------------------------------------------------------
 # packaging/files.txt says what goes where.
@@ -243,6 +224,8 @@ image: ## Build the container image (root; installs buildah) and say how large i
 compile_commands: ## Write compile_commands.json
 	$(Q)tools/compile_commands.sh '$(CURDIR)' "$(CC) $(subst ",\",$(CFLAGS_ALL))" \
 	  $(sort $(foreach m,$(MODULES),$(SRC_$(m))) $(wildcard tests/*/*.c tests/unit/*/*.c)) >compile_commands.json
+
+include tests/bench/bench.mk
 
 clean: ## Remove everything that was built
 	$(Q)rm -rf build meshpulse compile_commands.json
