@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a map is made of, for the two files that have it open: map.c reads, change.c changes.
+//
+// Every change of a key is one call of table_update: services, digest and feed are kept from inside its
+// `decide`, under the shard's lock, so that they follow the table change by change.
+// Ranks: shard 30, services 40, digest 50, feed 60; a thread takes locks in rising order only.
+// Private to localmap.  Read next: change.c.
+#pragma once
+
+#include "base/assert.h"
+#include "localmap/digest.h"
+#include "localmap/feed.h"
+#include "localmap/map.h"
+#include "localmap/services.h"
+#include "localmap/slot.h"
+#include "localmap/table/table.h"
+
+#include <stdatomic.h>
+
+struct map {
+    struct table *table;
+    struct services *services;
+    struct digest *digest;
+    struct feed *feed;
+    uint32_t partitions;
+    atomic_uint_fast64_t tombstones; // a counter: relaxed, it publishes nothing
+    map_wake_fn wake;                // set before the first write
+    void *wake_arg;
+};
+
+static inline bool map_key_fits(struct span key)
+{
+    return key.len > 0 && key.len <= KEY_LEN_MAX;
+}
+
+static inline void map_wake_readers(const struct map *map)
+{
+    if (map->wake != NULL) {
+        map->wake(map->wake_arg);
+    }
+}
+
+// What a reader wants of a slot.
+struct map_look {
+    bool registration;
+    struct map_facts *facts;
+    struct map_copy *copy; // NULL: the facts alone are wanted
+};
+
+// A table_look_fn; `arg`: a struct map_look.
+void map_look_value(void *arg, struct span value);
