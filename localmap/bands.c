@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "localmap/bands.h"
+
+#include "base/assert.h"
+
+// Rounded down; does not overflow, whatever the limit.
+static uint64_t per_cent(uint64_t limit, uint32_t percent)
+{
+    return limit / 100 * percent + limit % 100 * percent / 100;
+}
+
+static uint32_t evict_end(const struct bands_terms *terms)
+{
+    return terms->evict_at > BANDS_EVICT_SPAN ? terms->evict_at - BANDS_EVICT_SPAN : 0;
+}
+
+struct bands_verdict bands_judge(const struct bands_terms *terms, const struct bands_memory *memory,
+                                 enum bands_band current)
+{
+    ASSERT(terms->reserve_at < terms->evict_at && terms->evict_at <= 100);
+    if (memory->limit == 0) {
+        return (struct bands_verdict){.band = BANDS_NORMAL, .action = BANDS_REST};
+    }
+    uint64_t end = per_cent(memory->limit, evict_end(terms));
+    uint64_t begin = current == BANDS_EVICT ? end : per_cent(memory->limit, terms->evict_at);
+    if (memory->usage > begin) {
+        return (struct bands_verdict){BANDS_EVICT, BANDS_GIVE_UP, memory->usage - end};
+    }
+    if (memory->usage >= per_cent(memory->limit, terms->reserve_at)) {
+        return (struct bands_verdict){.band = BANDS_RESERVE, .action = BANDS_TAKE_AHEAD};
+    }
+    return (struct bands_verdict){.band = BANDS_NORMAL, .action = BANDS_REST};
+}
+
+const char *bands_name(enum bands_band band)
+{
+    static const char *const names[BANDS_COUNT] = {
+        [BANDS_NORMAL] = "normal", [BANDS_RESERVE] = "reserve", [BANDS_EVICT] = "evict"};
+    ASSERT((unsigned)band < BANDS_COUNT);
+    return names[band];
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the memory that is left means for the map: one decision out of four numbers.
+//
+//     usage   0 %        reserve_at               evict_at - 5   evict_at       100 % of the limit
+//             |  normal  |        reserve                        |    evict     |
+//                                                 |<- ends here -+- begins here
+//
+// In `reserve` room for records to come is taken ahead, while it can be had: growth never meets the limit.
+// In `evict` records go.  That ends well below where it began: a band that flaps would evict and read again
+// the same services for ever.
+// Invariant: without a limit that is known the band is normal: nothing is thrown away for a guess.
+// Pure, any thread.  Read next: base/cgroup.h, which measures.
+#pragma once
+
+#include <stdint.h>
+
+#define BANDS_EVICT_SPAN 5 // per cent of the limit between the beginning and the end of evicting
+
+enum bands_band { BANDS_NORMAL, BANDS_RESERVE, BANDS_EVICT };
+#define BANDS_COUNT 3
+
+// Per cent of the limit, 1..100; reserve_at < evict_at.
+struct bands_terms {
+    uint32_t reserve_at, evict_at;
+};
+
+// In bytes.  `limit` 0: there is none, or none is known.
+struct bands_memory {
+    uint64_t usage, limit;
+};
+
+enum bands_action {
+    BANDS_REST,
+    BANDS_TAKE_AHEAD, // room for the records to come
+    BANDS_GIVE_UP     // `excess` bytes
+};
+
+struct bands_verdict {
+    enum bands_band band;
+    enum bands_action action;
+    uint64_t excess; // of BANDS_GIVE_UP: above the usage at which evicting ends
+};
+
+// `current`: the band that was decided last; BANDS_NORMAL at first.
+struct bands_verdict bands_judge(const struct bands_terms *terms, const struct bands_memory *memory,
+                                 enum bands_band current);
+
+const char *bands_name(enum bands_band band); // a static word
