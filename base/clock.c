@@ -24,3 +24,9 @@ struct wall clock_wall(void)
     const struct timespec now = read_clock(CLOCK_REALTIME);
     return (struct wall){(int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000};
 }
+
+uint64_t clock_ns(void)
+{
+    const struct timespec now = read_clock(CLOCK_MONOTONIC);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}

@@ -7,3 +7,6 @@
 
 struct mono clock_mono(void);
 struct wall clock_wall(void);
+
+// Nanoseconds since the same start as clock_mono(): for measuring how long something took, never a deadline.
+uint64_t clock_ns(void);

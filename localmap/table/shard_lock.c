@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "localmap/table/shard_lock.h"
+
+#include "base/assert.h"
+#include "base/clock.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+// Less than a write takes.  Two writers that watch for longer take turns at each write, and the value goes to and
+// fro between their caches; one that sleeps lets the other do thousands.
+#define SPINS 10
+
+_Static_assert(sizeof(struct shard_lock) == 128, "two cache lines");
+
+void shard_lock_init(struct shard_lock *lock, uint32_t shard, struct wait_ring *ring)
+{
+    memset(lock, 0, sizeof(*lock));
+    lock->shard = shard;
+    lock->ring = ring;
+}
+
+uint64_t shard_lock_class_end_ns(unsigned number)
+{
+    uint64_t end_ns = 1000;
+    for (unsigned i = 0; i < number; i++) {
+        end_ns *= 10;
+    }
+    return number < SHARD_LOCK_CLASSES - 1 ? end_ns : UINT64_MAX;
+}
+
+// --- waiting
+
+static void spin_pause(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ __volatile__("yield");
+#endif
+}
+
+static bool spin(struct shard_lock *lock)
+{
+    for (unsigned i = 0; i < SPINS; i++) {
+        uint32_t word = atomic_load_explicit(&lock->word, memory_order_relaxed);
+        if (word == SHARD_LOCK_FREE &&
+            atomic_compare_exchange_strong_explicit(&lock->word, &word, SHARD_LOCK_HELD,
+                                                    memory_order_acquire, memory_order_relaxed)) {
+            return true;
+        }
+        spin_pause();
+    }
+    return false;
+}
+
+// Takes the lock as WAITED: whoever has slept cannot know whether others sleep, so that leaving wakes one in
+// any case.  When the wait has become long the stack is taken, while it costs nobody's time.
+static void sleep_and_take(struct shard_lock *lock, struct wait_entry *entry)
+{
+    const struct timespec while_short = {.tv_nsec = SHARD_LOCK_LONG_NS};
+    // acquire; pairs with the release of leaving.
+    while (atomic_exchange_explicit(&lock->word, SHARD_LOCK_WAITED, memory_order_acquire) !=
+           SHARD_LOCK_FREE) {
+        const bool is_long = entry->stack_len > 0;
+        // Any failure (the word changed, a signal, the time is over) means the same: look again.
+        const long slept = syscall(SYS_futex, &lock->word, FUTEX_WAIT_PRIVATE, SHARD_LOCK_WAITED,
+                                   is_long ? NULL : &while_short, NULL, 0);
+        if (slept != 0 && errno == ETIMEDOUT) {
+            wait_stack(entry);
+        }
+    }
+}
+
+static uint64_t told(const _Atomic uint64_t *number)
+{
+    return atomic_load_explicit(number, memory_order_relaxed);
+}
+
+// Whoever counts is inside: a plain addition that readers see whole.
+static void add(_Atomic uint64_t *sum, uint64_t more)
+{
+    atomic_store_explicit(sum, told(sum) + more, memory_order_relaxed);
+}
+
+static void raise_to(_Atomic uint64_t *max, uint64_t value)
+{
+    if (value > told(max)) {
+        atomic_store_explicit(max, value, memory_order_relaxed);
+    }
+}
+
+static void count_wait(struct shard_lock *lock, struct wait_entry *entry)
+{
+    unsigned number = 0;
+    while (entry->waited_ns >= shard_lock_class_end_ns(number)) {
+        number++;
+    }
+    const uint32_t count = atomic_load_explicit(&lock->waits[number], memory_order_relaxed);
+    atomic_store_explicit(&lock->waits[number], count + 1, memory_order_relaxed);
+    add(&lock->wait_total_ns, entry->waited_ns);
+    raise_to(&lock->wait_max_ns, entry->waited_ns);
+    if (entry->waited_ns < SHARD_LOCK_LONG_NS) {
+        return;
+    }
+    if (entry->stack_len == 0) {
+        wait_stack(entry); // many short sleeps, or one that was woken in time and started late
+    }
+    wait_ring_add(lock->ring, entry);
+}
+
+void shard_lock_wait(struct shard_lock *lock, const char *site)
+{
+    const uint64_t began_ns = clock_ns();
+    struct wait_entry entry;
+    entry.waiter = site;
+    entry.holder = atomic_load_explicit(&lock->inside, memory_order_relaxed);
+    entry.shard = lock->shard;
+    entry.stack_len = 0;
+    if (!spin(lock)) {
+        sleep_and_take(lock, &entry);
+    }
+    entry.ended_ns = clock_ns();
+    entry.waited_ns = entry.ended_ns - began_ns;
+    count_wait(lock, &entry);
+}
+
+void shard_lock_wake(struct shard_lock *lock)
+{
+    // It cannot fail: the word is there.  That nobody slept any more is no failure.
+    syscall(SYS_futex, &lock->word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+// --- telling
+
+void shard_lock_hold_begins(struct shard_lock *lock)
+{
+    atomic_store_explicit(&lock->hold_began_ns, clock_ns(), memory_order_relaxed);
+}
+
+void shard_lock_hold_ends(struct shard_lock *lock)
+{
+    const uint64_t held_ns = clock_ns() - told(&lock->hold_began_ns);
+    atomic_store_explicit(&lock->hold_began_ns, 0, memory_order_relaxed);
+    add(&lock->hold_total_ns, held_ns);
+    raise_to(&lock->hold_max_ns, held_ns);
+}
+
+_Noreturn void shard_lock_collision(const struct shard_lock *lock, const char *site,
+                                    const char *other)
+{
+    char text[512];
+    snprintf(text, sizeof(text), "one writer at a time in shard %u: %s found %s inside",
+             (unsigned)lock->shard, site, other);
+    assert_failed(text, __FILE__, __LINE__, __func__);
+}
+
+void shard_lock_stats(const struct shard_lock *lock, struct shard_lock_stats *ret_stats)
+{
+    *ret_stats = (struct shard_lock_stats){
+        .entries = told(&lock->entries),
+        .wait_total_ns = told(&lock->wait_total_ns),
+        .wait_max_ns = told(&lock->wait_max_ns),
+        .hold_total_ns = told(&lock->hold_total_ns),
+        .hold_max_ns = told(&lock->hold_max_ns),
+        .inside = atomic_load_explicit(&lock->inside, memory_order_relaxed),
+    };
+    ret_stats->holds = ret_stats->entries / SHARD_LOCK_HOLD_EVERY;
+    for (unsigned i = 0; i < SHARD_LOCK_CLASSES; i++) {
+        ret_stats->wait_classes[i] = atomic_load_explicit(&lock->waits[i], memory_order_relaxed);
+        ret_stats->waits += ret_stats->wait_classes[i];
+    }
+}
