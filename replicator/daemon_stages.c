@@ -14,6 +14,7 @@
 #include "replicator/daemon_writes.h"
 #include "replicator/driver.h"
 #include "replicator/files_stage.h"
+#include "replicator/memory_stage.h"
 #include "replicator/notify.h"
 #include "replicator/seed.h"
 #include "replicator/stream_stage.h"
@@ -224,6 +225,7 @@ const struct daemon_stage daemon_stages[] = {
     {"files", files_stage_start, files_stage_stop},
     {"stream", stream_stage_start, stream_stage_stop},
     {"core", start_core, stop_core},
+    {"memory", memory_stage_start, memory_stage_stop},
     {"serve", admin_stage_serve, admin_stage_stop},
     {"watchdog", watchdog_stage_start, watchdog_stage_stop},
 };

@@ -25,6 +25,7 @@ struct driver;
 struct envoy_files;
 struct map;
 struct memory_pump;
+struct memory_watch;
 struct seed;
 struct stream;
 
@@ -42,6 +43,8 @@ struct daemon {
     struct stream *stream;
     struct backend backend;
     struct admin *admin;
+    struct memory_watch *memory_watch;
+    bool memory_known; // one reading has come
     struct envoy_files *files;
     uint64_t files_written;      // as counted so far
     struct loop_timer *watchdog; // NULL: the service manager did not ask

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "replicator/memory_watch.h"
+
+#include "base/assert.h"
+#include "base/loop.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+struct memory_watch {
+    struct memory_watch_options options;
+    pthread_t thread;
+    int stop_fd;
+    struct loop_task task;
+    pthread_mutex_t lock; // a leaf; guards the two below
+    struct cgroup_memory group;
+    uint64_t free;
+    struct memory_reading last; // [loop]
+};
+
+static void read_now(struct memory_watch *watch)
+{
+    const struct memory_watch_options *options = &watch->options;
+    struct cgroup_memory group;
+    uint64_t free = options->tend(options->arg);
+    cgroup_read_memory(options->root, options->self, &group);
+    pthread_mutex_lock(&watch->lock);
+    watch->group = group;
+    watch->free = free;
+    pthread_mutex_unlock(&watch->lock);
+    (void)loop_post_task(options->loop, &watch->task);
+}
+
+// false: it is over.
+static bool wait_for_turn(const struct memory_watch *watch)
+{
+    struct pollfd wait = {.fd = watch->stop_fd, .events = POLLIN};
+    int ready = 0;
+    do {
+        ready = poll(&wait, 1, (int)watch->options.every_ms);
+    } while (ready < 0 && errno == EINTR);
+    return ready == 0;
+}
+
+static void *helper(void *arg)
+{
+    struct memory_watch *watch = arg;
+    do {
+        read_now(watch);
+    } while (wait_for_turn(watch));
+    return NULL;
+}
+
+static void on_task(void *arg)
+{
+    struct memory_watch *watch = arg;
+    struct memory_reading *last = &watch->last;
+    pthread_mutex_lock(&watch->lock);
+    last->group = watch->group;
+    last->free = watch->free;
+    pthread_mutex_unlock(&watch->lock);
+    const uint64_t usage = last->group.usage;
+    const struct bands_memory memory = {
+        .usage = usage > last->free ? usage - last->free : 0,
+        .limit = last->group.known ? last->group.limit : 0,
+    };
+    last->before = last->verdict.band;
+    last->verdict = bands_judge(&watch->options.terms, &memory, last->before);
+    watch->options.on_reading(watch->options.arg, last);
+}
+
+// Signals are the loop's: the thread is born with all of them blocked.
+static enum err start_thread(struct memory_watch *watch)
+{
+    sigset_t all;
+    sigset_t before;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    int failed = pthread_create(&watch->thread, NULL, helper, watch);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return failed == 0 ? ERR_OK : ERR_IO;
+}
+
+enum err memory_watch_new(const struct memory_watch_options *options,
+                          struct memory_watch **ret_watch)
+{
+    enum err err = ERR_IO;
+    struct memory_watch *watch = calloc(1, sizeof(*watch));
+    if (watch == NULL) {
+        return ERR_NOMEM;
+    }
+    watch->options = *options;
+    loop_task_init(&watch->task, on_task, watch);
+    watch->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (watch->stop_fd < 0) {
+        goto free_watch;
+    }
+    if (pthread_mutex_init(&watch->lock, NULL) != 0) {
+        goto close_fd;
+    }
+    err = start_thread(watch);
+    if (err != ERR_OK) {
+        goto destroy_lock;
+    }
+    *ret_watch = watch;
+    return ERR_OK;
+
+destroy_lock:
+    pthread_mutex_destroy(&watch->lock);
+close_fd:
+    (void)close(watch->stop_fd);
+free_watch:
+    free(watch);
+    return err;
+}
+
+void memory_watch_free(struct memory_watch *watch)
+{
+    static const uint64_t one = 1;
+    if (watch == NULL) {
+        return;
+    }
+    ssize_t put = write(watch->stop_fd, &one, sizeof(one));
+    ASSERT(put == sizeof(one));
+    (void)pthread_join(watch->thread, NULL);
+    loop_unpost_task(watch->options.loop, &watch->task);
+    pthread_mutex_destroy(&watch->lock);
+    (void)close(watch->stop_fd);
+    free(watch);
+}
+
+const struct memory_reading *memory_watch_last(const struct memory_watch *watch)
+{
+    return &watch->last;
+}
