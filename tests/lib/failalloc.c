@@ -3,17 +3,13 @@
 // they ask failalloc and hand on to the C library, or to the sanitizer's interceptor where there is one.
 #include "tests/lib/failalloc.h"
 
+#include "tests/lib/sanitizer.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#if defined(__has_feature)
-#define HAS_FEATURE(x) __has_feature(x)
-#else
-#define HAS_FEATURE(x) 0
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) ||                               \
-    HAS_FEATURE(address_sanitizer) || HAS_FEATURE(thread_sanitizer)
+#if SANITIZER_ADDRESS || SANITIZER_THREAD
 #define REAL(name) __interceptor_##name
 #else
 #define REAL(name) __libc_##name
@@ -23,8 +19,13 @@ void *REAL(malloc)(size_t len);
 void *REAL(calloc)(size_t count, size_t len);
 void *REAL(realloc)(void *ptr, size_t len);
 
-// They run before the thread sanitizer is ready, so it must not look into them.
+// They run before the thread sanitizer is ready, so it must not look into them; clang's would still be told
+// of each call by the first attribute.
+#if defined(__clang__)
+#define NO_TSAN __attribute__((disable_sanitizer_instrumentation))
+#else
 #define NO_TSAN __attribute__((no_sanitize("thread")))
+#endif
 
 #define RUNS_MAX 100000
 
