@@ -7,6 +7,7 @@
 // One change on its way through the table: what is wanted, then what came of it.
 struct change {
     struct map *map;
+    const char *site; // as table_change
     struct map_key key;
     // wanted
     struct map_put given; // all of it by a put; the flags by a show, the mark by a mark
@@ -103,7 +104,8 @@ static enum err run(struct change *change, table_decide_fn decide, size_t body_l
         .decide = decide,
         .arg = change,
         .room = create ? slot_head_len(change->key.registration) + body_len : 0,
-        .create = create};
+        .create = create,
+        .site = change->site};
     enum err err = table_update(change->map->table, &key, &update);
     return err != ERR_OK ? err : change->err;
 }
@@ -172,14 +174,18 @@ static enum err put(struct change *change, enum put_result *ret_result)
 enum err map_put(struct map *map, struct span key, const struct codec_value *value, uint32_t flags,
                  uint32_t mark, enum put_result *ret_result)
 {
-    struct change change = {.map = map, .key = map_key(map, key), .given = {value, flags, mark}};
+    struct change change = {.map = map,
+                            .site = "localmap: map_put",
+                            .key = map_key(map, key),
+                            .given = {value, flags, mark}};
     return put(&change, ret_result);
 }
 
 enum err map_put_at(struct map *map, const struct map_key *key, const struct map_put *wanted,
                     enum put_result *ret_result)
 {
-    struct change change = {.map = map, .key = *key, .given = *wanted};
+    struct change change = {
+        .map = map, .site = "localmap: map_put_at", .key = *key, .given = *wanted};
     return put(&change, ret_result);
 }
 
@@ -188,6 +194,7 @@ enum err map_put_if(struct map *map, struct span key, struct version expected,
                     enum put_result *ret_result)
 {
     struct change change = {.map = map,
+                            .site = "localmap: map_put_if",
                             .key = map_key(map, key),
                             .given = {value, flags, mark},
                             .conditional = true,
@@ -223,6 +230,7 @@ enum err map_show(struct map *map, struct span key, struct span body, uint32_t f
         return ERR_TOO_LARGE;
     }
     struct change change = {.map = map,
+                            .site = "localmap: map_show",
                             .key = map_key(map, key),
                             .body = body,
                             .given = {.flags = flags},
@@ -283,15 +291,19 @@ static bool run_held(struct change *change, table_decide_fn decide)
 
 bool map_drop(struct map *map, struct span key)
 {
-    struct change change = {.map = map, .key = map_key(map, key), .result = PUT_STALE};
+    struct change change = {
+        .map = map, .site = "localmap: map_drop", .key = map_key(map, key), .result = PUT_STALE};
     return run_held(&change, decide_drop);
 }
 
 bool map_set_health(struct map *map, struct span key, const struct map_health *health,
                     bool announce)
 {
-    struct change change = {
-        .map = map, .key = map_key(map, key), .health = health, .announce = announce};
+    struct change change = {.map = map,
+                            .site = "localmap: map_set_health",
+                            .key = map_key(map, key),
+                            .health = health,
+                            .announce = announce};
     if (!change.key.registration || !run_held(&change, decide_health)) {
         return false;
     }
@@ -303,7 +315,10 @@ bool map_set_health(struct map *map, struct span key, const struct map_health *h
 
 bool map_set_mark(struct map *map, struct span key, uint32_t mark)
 {
-    struct change change = {.map = map, .key = map_key(map, key), .given = {.mark = mark}};
+    struct change change = {.map = map,
+                            .site = "localmap: map_set_mark",
+                            .key = map_key(map, key),
+                            .given = {.mark = mark}};
     return run_held(&change, decide_mark);
 }
 
@@ -331,6 +346,7 @@ enum err map_get_or_put(struct map *map, struct span key, const struct codec_val
                         uint32_t flags, struct map_copy *ret_copy, bool *ret_was_held)
 {
     struct change change = {.map = map,
+                            .site = "localmap: map_get_or_put",
                             .key = map_key(map, key),
                             .given = {.value = value, .flags = flags},
                             .copy = ret_copy};

@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "base/random.h"
 #include "base/siphash.h"
+#include "localmap/table/table_debug.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -27,6 +28,8 @@ struct cell {
 // Linear probing with the cells kept in the order of (hash, key): a look-up ends at the first greater one,
 // whether the key is there or not; and "the next key" has a meaning that survives growth.
 struct shard {
+    struct shard_lock
+        writers; // rank 30; taken before `lock` by whoever changes something, so that waits are known
     pthread_rwlock_t lock; // rank 30; guards all below
     struct cell *cells;    // the last one is always free
     unsigned cell_bits;
@@ -39,6 +42,7 @@ struct table {
     uint32_t shard_count;
     unsigned shard_bits;
     struct shard *shards;
+    struct wait_ring *waits;
 };
 
 static size_t cell_count(unsigned cell_bits)
@@ -48,9 +52,10 @@ static size_t cell_count(unsigned cell_bits)
 
 // --- making
 
-static bool shard_init(struct shard *shard)
+static bool shard_init(struct shard *shard, uint32_t number, struct wait_ring *waits)
 {
     pthread_rwlockattr_t attr;
+    shard_lock_init(&shard->writers, number, waits);
     shard->cell_bits = CELL_BITS_MIN;
     shard->cells = calloc(cell_count(CELL_BITS_MIN), sizeof(struct cell));
     if (shard->cells == NULL) {
@@ -85,15 +90,17 @@ enum err table_new(uint32_t shards, struct table **ret_table)
     if (table == NULL) {
         return ERR_NOMEM;
     }
-    table->shards = calloc(shards, sizeof(struct shard));
-    if (table->shards == NULL) {
+    table->shards = aligned_alloc(_Alignof(struct shard), shards * sizeof(struct shard));
+    if (table->shards == NULL || wait_ring_new(&table->waits) != ERR_OK) {
+        free(table->shards);
         free(table);
         return ERR_NOMEM;
     }
+    memset(table->shards, 0, shards * sizeof(struct shard));
     random_bytes(table->secret, sizeof(table->secret));
     table->shard_bits = (unsigned)__builtin_ctz(shards);
     for (; table->shard_count < shards; table->shard_count++) {
-        if (!shard_init(&table->shards[table->shard_count])) {
+        if (!shard_init(&table->shards[table->shard_count], table->shard_count, table->waits)) {
             table_free(table);
             return ERR_NOMEM;
         }
@@ -111,6 +118,7 @@ void table_free(struct table *table)
         shard_fini(&table->shards[i]);
     }
     free(table->shards);
+    wait_ring_free(table->waits);
     free(table);
 }
 
@@ -361,6 +369,7 @@ enum err table_update(struct table *table, const struct table_key *key,
     ASSERT(key->bytes.len > 0 && key->bytes.len <= TABLE_KEY_MAX);
     bool there = false;
     enum err err = ERR_NOT_FOUND;
+    shard_lock_enter(&shard->writers, change->site != NULL ? change->site : "table_update");
     pthread_rwlock_wrlock(&shard->lock);
     size_t at = find(table, shard, key, &there);
     if (there) {
@@ -369,6 +378,7 @@ enum err table_update(struct table *table, const struct table_key *key,
         err = update_absent(table, shard, key, change);
     }
     pthread_rwlock_unlock(&shard->lock);
+    shard_lock_leave(&shard->writers);
     return err;
 }
 
@@ -438,4 +448,43 @@ uint64_t table_count(const struct table *table)
 uint64_t table_bytes(const struct table *table)
 {
     return sizeof(*table) + table->shard_count * sizeof(struct shard) + sum_shards(table, true);
+}
+
+// --- for people
+
+uint32_t table_shard_count(const struct table *table)
+{
+    return table->shard_count;
+}
+
+void table_lock_stats(const struct table *table, uint32_t shard, struct shard_lock_stats *ret_stats)
+{
+    ASSERT(shard < table->shard_count);
+    shard_lock_stats(&table->shards[shard].writers, ret_stats);
+}
+
+void table_shard_stats(const struct table *table, uint32_t number,
+                       struct table_shard_stats *ret_stats)
+{
+    ASSERT(number < table->shard_count);
+    struct shard *shard = &table->shards[number];
+    *ret_stats = (struct table_shard_stats){.records = 0};
+    pthread_rwlock_rdlock(&shard->lock);
+    const size_t places = cell_count(shard->cell_bits);
+    for (size_t at = 0; at < places; at++) {
+        if (shard->cells[at].entry != NULL) {
+            size_t passed = at - home_of(table, shard->cell_bits, shard->cells[at].hash);
+            ret_stats->probes[passed < TABLE_PROBE_CLASSES ? passed : TABLE_PROBE_CLASSES - 1]++;
+        }
+    }
+    ret_stats->records = shard->count;
+    ret_stats->places = places;
+    ret_stats->bytes = shard->bytes + places * sizeof(struct cell);
+    pthread_rwlock_unlock(&shard->lock);
+    table_lock_stats(table, number, &ret_stats->lock);
+}
+
+struct wait_ring *table_waits(const struct table *table)
+{
+    return table->waits;
 }

@@ -58,6 +58,8 @@ struct table_change {
     void *arg;
     size_t room; // the most bytes that a new value can need; an old one's length is always there
     bool create; // false: `decide` is not asked when the key is not there
+    const char
+        *site; // who it is, for people: what two writers that met, or one that waited, are called
 };
 
 // ERR_NOMEM: nothing has changed, `decide` was not asked.  ERR_NOT_FOUND: not there and not to be created.

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "localmap/map_debug.h"
+
+#include "localmap/map_state.h"
+#include "localmap/table/table_debug.h"
+
+_Static_assert(MAP_PROBE_CLASSES == TABLE_PROBE_CLASSES, "classes of the table");
+_Static_assert(MAP_WAIT_CLASSES == SHARD_LOCK_CLASSES, "classes of the lock");
+_Static_assert(MAP_WAIT_STACK_MAX == WAIT_STACK_MAX, "stacks of the ring");
+
+static void copy_lock(const struct shard_lock_stats *from, struct map_lock *to)
+{
+    *to = (struct map_lock){.entries = from->entries,
+                            .waits = from->waits,
+                            .wait_total_ns = from->wait_total_ns,
+                            .wait_max_ns = from->wait_max_ns,
+                            .holds = from->holds,
+                            .hold_total_ns = from->hold_total_ns,
+                            .hold_max_ns = from->hold_max_ns,
+                            .inside = from->inside};
+    memcpy(to->wait_classes, from->wait_classes, sizeof(to->wait_classes));
+}
+
+uint32_t map_shard_count(const struct map *map)
+{
+    return table_shard_count(map->table);
+}
+
+void map_shard_stats(const struct map *map, uint32_t shard, struct map_shard *ret_stats)
+{
+    struct table_shard_stats stats;
+    table_shard_stats(map->table, shard, &stats);
+    *ret_stats = (struct map_shard){.records = stats.records,
+                                    .places = stats.places,
+                                    .bytes = stats.bytes,
+                                    .growing = stats.growing};
+    memcpy(ret_stats->probes, stats.probes, sizeof(ret_stats->probes));
+    copy_lock(&stats.lock, &ret_stats->lock);
+}
+
+void map_lock_stats(const struct map *map, uint32_t shard, struct map_lock *ret_stats)
+{
+    struct shard_lock_stats stats;
+    table_lock_stats(map->table, shard, &stats);
+    copy_lock(&stats, ret_stats);
+}
+
+uint64_t map_wait_class_end_ns(unsigned number)
+{
+    return shard_lock_class_end_ns(number);
+}
+
+uint64_t map_waits_next(const struct map *map)
+{
+    return wait_ring_next(table_waits(map->table));
+}
+
+bool map_wait_get(const struct map *map, uint64_t number, struct map_wait *ret_wait)
+{
+    struct wait_entry entry;
+    uint64_t got;
+    if (!wait_ring_get(table_waits(map->table), number, &entry, &got)) {
+        return false;
+    }
+    *ret_wait = (struct map_wait){.number = got,
+                                  .shard = entry.shard,
+                                  .waiter = entry.waiter,
+                                  .holder = entry.holder,
+                                  .ended_ns = entry.ended_ns,
+                                  .waited_ns = entry.waited_ns,
+                                  .stack_len = entry.stack_len};
+    memcpy(ret_wait->stack, entry.stack, entry.stack_len * sizeof(entry.stack[0]));
+    return true;
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a table is like inside, for people: its shards one by one, and who waited for their locks.
+// Any thread; it is meant for a few calls a second.  Read next: shard_lock.h, localmap/map_debug.h.
+#pragma once
+
+#include "localmap/table/shard_lock.h"
+#include "localmap/table/table.h"
+
+// How many places were looked at before a record was found: 1, 2, ... and the last class, those from there on.
+#define TABLE_PROBE_CLASSES 8
+
+struct table_shard_stats {
+    uint64_t records;
+    uint64_t places; // for records; what a shard that is growing leaves behind is not counted
+    uint64_t bytes;
+    bool growing;
+    uint64_t probes[TABLE_PROBE_CLASSES]; // records by class
+    struct shard_lock_stats lock;
+};
+
+uint32_t table_shard_count(const struct table *table);
+
+// `shard` < table_shard_count.  It walks the shard with its lock held: some microseconds for a thousand records.
+void table_shard_stats(const struct table *table, uint32_t shard,
+                       struct table_shard_stats *ret_stats);
+// The lock's part alone, which takes no lock.
+void table_lock_stats(const struct table *table, uint32_t shard,
+                      struct shard_lock_stats *ret_stats);
+
+// The long waits.  Borrowed: good as long as the table.
+struct wait_ring *table_waits(const struct table *table);
