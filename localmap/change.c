@@ -21,6 +21,7 @@ struct change {
     enum put_result result;
     enum err err;
     bool was_held, done;
+    size_t evicted_len;
     char head[SLOT_HEAD_MAX];
 };
 
@@ -31,27 +32,37 @@ static enum err tell_services(struct change *change, const struct slot *before, 
     const struct health *new = &after->facts.health.health;
     struct map *map = change->map;
     const struct services_change told = {
-        .shown = slot_is_shown(after), .status = new->status, .guarded = new->guarded};
+        .shown = slot_is_shown(after),
+        .evicted = slot_is_evicted(after),
+        .status = new->status,
+        .guarded = new->guarded,
+    };
     if (!change->was_held) {
         return services_add(map->services, change->key.bytes, &told, &after->member);
     }
     if (change->announce) {
         after->facts.health.revision =
             services_tell(map->services, after->member, &told, map->feed);
-    } else if (slot_is_shown(before) != told.shown || old->status != told.status ||
-               old->guarded != told.guarded) {
+    } else if (slot_is_shown(before) != told.shown || slot_is_evicted(before) != told.evicted ||
+               old->status != told.status || old->guarded != told.guarded) {
         services_set(map->services, after->member, &told);
     }
     return ERR_OK;
 }
 
-static void count_tombstones(struct map *map, uint32_t flags_before, uint32_t flags_after)
+static void count_one(atomic_uint_fast64_t *counter, bool before, bool after)
 {
-    if ((flags_before & MAP_TOMBSTONE) == 0 && (flags_after & MAP_TOMBSTONE) != 0) {
-        atomic_fetch_add_explicit(&map->tombstones, 1, memory_order_relaxed);
-    } else if ((flags_before & MAP_TOMBSTONE) != 0 && (flags_after & MAP_TOMBSTONE) == 0) {
-        atomic_fetch_sub_explicit(&map->tombstones, 1, memory_order_relaxed);
+    if (!before && after) {
+        atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+    } else if (before && !after) {
+        atomic_fetch_sub_explicit(counter, 1, memory_order_relaxed);
     }
+}
+
+static void count_flags(struct map *map, uint32_t before, uint32_t after)
+{
+    count_one(&map->tombstones, (before & MAP_TOMBSTONE) != 0, (after & MAP_TOMBSTONE) != 0);
+    count_one(&map->evicted, (before & MAP_EVICTED) != 0, (after & MAP_EVICTED) != 0);
 }
 
 static void move_digest(const struct change *change, const struct slot *before,
@@ -77,7 +88,7 @@ static enum table_verdict commit(struct change *change, const struct slot *befor
     if (change->err != ERR_OK) {
         return TABLE_KEEP;
     }
-    count_tombstones(change->map, before->facts.flags, after->facts.flags);
+    count_flags(change->map, before->facts.flags, after->facts.flags);
     move_digest(change, before, after);
     size_t head_len = slot_write_head(change->key.registration, after, change->head);
     ret_new->head = span_of(change->head, head_len);
@@ -139,6 +150,10 @@ static enum table_verdict decide_put(void *arg, struct span old, struct table_va
     }
     if (merge == MERGE_SAME) {
         change->result = PUT_SAME;
+        if (slot_is_evicted(&before)) {
+            after.facts.flags = 0; // as they were: it is the same body
+            after.body = value->body;
+        }
         return commit(change, &before, &after, ret_new);
     }
     if (!merge_takes(merge)) {
@@ -244,7 +259,7 @@ static enum table_verdict decide_drop(void *arg, struct span old, struct table_v
     struct slot before;
     (void)ret_new;
     begin(change, old, &before);
-    count_tombstones(change->map, before.facts.flags, 0);
+    count_flags(change->map, before.facts.flags, 0);
     if (before.digested) {
         digest_move(change->map->digest, services_partition(before.member), &before.facts.hash,
                     NULL);
@@ -320,6 +335,34 @@ bool map_set_mark(struct map *map, struct span key, uint32_t mark)
                             .key = map_key(map, key),
                             .given = {.mark = mark}};
     return run_held(&change, decide_mark);
+}
+
+// --- eviction
+
+static enum table_verdict decide_evict(void *arg, struct span old, struct table_value *ret_new)
+{
+    struct change *change = arg;
+    struct slot before;
+    begin(change, old, &before);
+    if (before.facts.flags != 0 || before.facts.pending > 0 || !before.digested ||
+        before.body.len == 0) {
+        return TABLE_KEEP;
+    }
+    struct slot after = before;
+    after.facts.flags = MAP_EVICTED;
+    after.body = SPAN_NONE;
+    change->evicted_len = before.body.len;
+    return commit(change, &before, &after, ret_new);
+}
+
+size_t map_evict(struct map *map, struct span key)
+{
+    struct change change = {.map = map, .key = map_key(map, key)};
+    interest_begin(map->interest);
+    bool done = map_key_fits(key) && !interest_has(map->interest, key_service_prefix(key)) &&
+                run_held(&change, decide_evict);
+    interest_end(map->interest);
+    return done ? change.evicted_len : 0;
 }
 
 static enum table_verdict decide_get_or_put(void *arg, struct span old, struct table_value *ret_new)

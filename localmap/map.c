@@ -14,6 +14,7 @@ enum err map_new(const struct map_options *options, struct map **ret_map)
     err = err != ERR_OK ? err : services_new(options->partitions, &map->services);
     err = err != ERR_OK ? err : digest_new(options->partitions, &map->digest);
     err = err != ERR_OK ? err : feed_new(options->changefeed, options->instance, &map->feed);
+    err = err != ERR_OK ? err : interest_new(&map->interest);
     if (err != ERR_OK) {
         map_free(map);
         return err;
@@ -27,6 +28,7 @@ void map_free(struct map *map)
     if (map == NULL) {
         return;
     }
+    interest_free(map->interest);
     feed_free(map->feed);
     digest_free(map->digest);
     services_free(map->services);
@@ -100,6 +102,23 @@ void map_counts(const struct map *map, struct map_counts *ret_counts)
     ret_counts->bytes = sizeof(*map) + table_bytes(map->table) + services_bytes(map->services) +
                         digest_bytes(map->digest) + feed_bytes(map->feed);
     services_by_status(map->services, ret_counts->by_status);
+    ret_counts->evicted_records = atomic_load_explicit(&map->evicted, memory_order_relaxed);
+    ret_counts->evicted_services = services_evicted(map->services);
+}
+
+enum err map_follow(struct map *map, const struct map_filter *filter)
+{
+    return interest_add(map->interest, filter);
+}
+
+void map_unfollow(struct map *map, const struct map_filter *filter)
+{
+    interest_drop(map->interest, filter);
+}
+
+bool map_has_evicted(const struct map *map)
+{
+    return atomic_load_explicit(&map->evicted, memory_order_relaxed) > 0;
 }
 
 // --- services and scans

@@ -31,7 +31,8 @@ struct map_options {
 enum map_flag {
     MAP_OPAQUE = 1,    // the body does not decode here: kept and repaired, never shown
     MAP_TOMBSTONE = 2, // deleted
-    MAP_LOCAL = 4      // scope local: never published, not in any digest
+    MAP_LOCAL = 4,     // scope local: never published, not in any digest
+    MAP_EVICTED = 8    // a stub: all but the body is here, see map_evict
 };
 
 // The derived health of a registration; written by core only.
@@ -87,6 +88,7 @@ struct map_key map_key(const struct map *map, struct span key);
 // Merges an accepted value: newer by (version, hash) -> stored, and shown unless patches are pending (then
 // the base alone changes, and map_show follows with what it makes of them).  `flags` are
 // those of the body (MAP_OPAQUE, MAP_TOMBSTONE, MAP_LOCAL); `mark` is stored along (also on PUT_SAME).
+// PUT_SAME of a record that was evicted gives it its body again.
 // ERR_NOMEM, ERR_INVALID (an empty key, one over KEY_LEN_MAX, or version none), ERR_TOO_LARGE (body):
 // nothing changed.
 enum err map_put(struct map *map, struct span key, const struct codec_value *value, uint32_t flags,
@@ -147,6 +149,7 @@ struct map_service {
     uint32_t instances;   // registrations shown
     uint32_t by_status[STATUS_COUNT];
     uint32_t guarded;
+    uint32_t evicted;  // records without a body; the counts above are right all the same
     bool policy;       // has a policy record
     uint64_t revision; // index of the last change of one of its instances or of its policy
 };
@@ -187,8 +190,31 @@ struct map_counts {
     uint64_t tombstones;
     uint64_t bytes; // of memory, all told
     uint64_t by_status[STATUS_COUNT];
+    uint64_t evicted_records;  // without a body
+    uint64_t evicted_services; // that have such records
 };
 void map_counts(const struct map *map, struct map_counts *ret_counts);
+
+// --- eviction: records whose bodies went, because memory was short.
+//
+// Key, version, hash, mark and derived health stay as a stub, so that digests and counts hold.  A stub is
+// MAP_EVICTED and has no body: a reader that meets one must not take it for absent.  A service with stubs cannot be
+// answered for; its bodies come again by map_put of the same versions, or newer records in their place.
+
+// Who reads the changes of these services; empty: of any.  Borrows.
+struct map_filter {
+    struct span tenant, service;
+};
+// From now on no service of the filter is evicted, until map_unfollow of an equal one; they count.  What is
+// evicted already stays so: look at map_service.evicted after it.  ERR_NOMEM.
+enum err map_follow(struct map *map, const struct map_filter *filter) MUST_USE;
+void map_unfollow(struct map *map, const struct map_filter *filter);
+
+// Makes a stub of an accepted record that is shown, has no pending patches and is not local; not while its service
+// is followed.  Returns the bytes of body that went; 0: none.  [loop], as all writing.
+size_t map_evict(struct map *map, struct span key);
+// Has any record been evicted that is still without its body?
+bool map_has_evicted(const struct map *map);
 
 // --- changefeed: one entry for each change of what is shown of an instance (map_set_health with
 // announce), of a policy or of a node record.  A position is a u64: the upper 24 bits name this

@@ -3,13 +3,14 @@
 //
 // Every change of a key is one call of table_update: services, digest and feed are kept from inside its
 // `decide`, under the shard's lock, so that they follow the table change by change.
-// Ranks: shard 30, services 40, digest 50, feed 60; a thread takes locks in rising order only.
+// Ranks: interest 25, shard 30, services 40, digest 50, feed 60; a thread takes locks in rising order only.
 // Private to localmap.  Read next: change.c.
 #pragma once
 
 #include "base/assert.h"
 #include "localmap/digest.h"
 #include "localmap/feed.h"
+#include "localmap/interest.h"
 #include "localmap/map.h"
 #include "localmap/services.h"
 #include "localmap/slot.h"
@@ -22,9 +23,11 @@ struct map {
     struct services *services;
     struct digest *digest;
     struct feed *feed;
+    struct interest *interest;
     uint32_t partitions;
-    atomic_uint_fast64_t tombstones; // a counter: relaxed, it publishes nothing
-    map_wake_fn wake;                // set before the first write
+    atomic_uint_fast64_t tombstones; // counters: relaxed, they publish nothing
+    atomic_uint_fast64_t evicted;
+    map_wake_fn wake; // set before the first write
     void *wake_arg;
 };
 

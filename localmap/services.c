@@ -16,6 +16,7 @@ struct service {
     uint32_t instances;
     uint32_t by_status[STATUS_COUNT];
     uint32_t guarded;
+    uint32_t evicted;
     bool policy;
     uint64_t revision;
     char key[];
@@ -35,6 +36,7 @@ struct services {
     struct keyed by_key; // the same
     uint32_t partitions;
     uint64_t by_status[STATUS_COUNT];
+    uint64_t evicted; // services
     uint64_t bytes;
 };
 
@@ -146,12 +148,22 @@ static struct services_member *member_new(struct services *services, struct serv
     return member;
 }
 
+static void tally_evicted(struct services *services, struct service *service, int by)
+{
+    services->evicted -= service->evicted > 0;
+    service->evicted += (uint32_t)by;
+    services->evicted += service->evicted > 0;
+}
+
 // Adds (`by` 1) or takes away (-1) what a member counts for.
 static void tally(struct services *services, const struct services_member *member, int by)
 {
     struct service *service = member->service;
     if (!member->now.shown) {
         return;
+    }
+    if (member->now.evicted) {
+        tally_evicted(services, service, by);
     }
     if (!member->registration) {
         if (member->item.key_len == service->item.key_len) {
@@ -249,6 +261,7 @@ static void copy_service(const struct service *service, struct map_service *ret)
     ret->instances = service->instances;
     memcpy(ret->by_status, service->by_status, sizeof(ret->by_status));
     ret->guarded = service->guarded;
+    ret->evicted = service->evicted;
     ret->policy = service->policy;
     ret->revision = service->revision;
 }
@@ -322,6 +335,14 @@ void services_by_status(struct services *services, uint64_t ret_by_status[STATUS
     pthread_rwlock_rdlock(&services->lock);
     memcpy(ret_by_status, services->by_status, sizeof(services->by_status));
     pthread_rwlock_unlock(&services->lock);
+}
+
+uint64_t services_evicted(struct services *services)
+{
+    pthread_rwlock_rdlock(&services->lock);
+    uint64_t evicted = services->evicted;
+    pthread_rwlock_unlock(&services->lock);
+    return evicted;
 }
 
 uint64_t services_bytes(struct services *services)

@@ -20,6 +20,7 @@ void services_free(struct services *services);
 // What is shown of one record from now on.
 struct services_change {
     bool shown;         // neither a tombstone nor opaque
+    bool evicted;       // without its body
     enum status status; // of a shown registration
     bool guarded;
 };
@@ -53,4 +54,5 @@ struct services_range {
 size_t services_keys(struct services *services, const struct services_range *range,
                      struct key_bytes *keys);
 void services_by_status(struct services *services, uint64_t ret_by_status[STATUS_COUNT]);
+uint64_t services_evicted(struct services *services); // that have evicted records
 uint64_t services_bytes(struct services *services);

@@ -37,3 +37,9 @@ static inline bool slot_is_shown(const struct slot *slot)
 {
     return (slot->facts.flags & (MAP_TOMBSTONE | MAP_OPAQUE)) == 0;
 }
+
+// A stub: its body is not here.
+static inline bool slot_is_evicted(const struct slot *slot)
+{
+    return (slot->facts.flags & MAP_EVICTED) != 0;
+}

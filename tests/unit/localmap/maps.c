@@ -24,7 +24,7 @@ struct codec_value maps_value(struct span key, uint64_t counter, const char *bod
 
 struct sums {
     const struct map *map;
-    uint64_t records, tombstones;
+    uint64_t records, tombstones, evicted;
     struct map_digest digests[MAPS_PARTITIONS];
     uint64_t by_status[STATUS_COUNT];
 };
@@ -51,6 +51,8 @@ static bool sum_record(void *arg, struct span key, const struct map_copy *copy)
     bool shown = (facts->flags & (MAP_TOMBSTONE | MAP_OPAQUE)) == 0;
     struct span instance = key_instance_prefix(key);
     sums->records++;
+    sums->evicted += (facts->flags & MAP_EVICTED) != 0 ? 1 : 0;
+    CHECK((facts->flags & MAP_EVICTED) == 0 || copy->body_len == 0);
     sums->tombstones += (facts->flags & MAP_TOMBSTONE) != 0 ? 1 : 0;
     if (!version_is_none(facts->version) && (facts->flags & MAP_LOCAL) == 0) {
         struct map_digest *digest = &sums->digests[key_partition(key, MAPS_PARTITIONS)];
@@ -77,6 +79,7 @@ struct service_sums {
     const struct map *map;
     struct key_bytes last;
     uint64_t by_status[STATUS_COUNT];
+    uint64_t evicted, evicted_services;
 };
 
 static bool sum_service(void *arg, const struct map_service *service)
@@ -93,6 +96,9 @@ static bool sum_service(void *arg, const struct map_service *service)
     CHECK_UEQ(instances, service->instances);
     CHECK(map_service_get(sums->map, key_span(&service->key), &again));
     CHECK_UEQ(again.instances, service->instances);
+    CHECK_UEQ(again.evicted, service->evicted);
+    sums->evicted += service->evicted;
+    sums->evicted_services += service->evicted > 0;
     sums->last = service->key;
     return true;
 }
@@ -108,6 +114,11 @@ void maps_check(const struct map *map)
     map_counts(map, &counts);
     CHECK_UEQ(counts.records, sums.records);
     CHECK_UEQ(counts.tombstones, sums.tombstones);
+    CHECK_UEQ(counts.evicted_records, sums.evicted);
+    // A service of observations alone is not listed, but its records are counted.
+    CHECK_INT(services.evicted, le, sums.evicted);
+    CHECK_INT(services.evicted_services, le, counts.evicted_services);
+    CHECK_EQ(map_has_evicted(map), sums.evicted > 0);
     for (size_t i = 0; i < STATUS_COUNT; i++) {
         CHECK_UEQ(counts.by_status[i], sums.by_status[i]);
         CHECK_UEQ(services.by_status[i], sums.by_status[i]);

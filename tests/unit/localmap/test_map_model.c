@@ -75,6 +75,10 @@ static enum put_result expect_put(struct expected *row, const struct codec_value
             : merge_decide(row->facts.version, row->facts.hash, value->version, value->hash);
     if (merge == MERGE_SAME) {
         row->facts.mark = mark;
+        if ((row->facts.flags & MAP_EVICTED) != 0) {
+            row->facts.flags = 0;
+            row->body = value->body.ptr;
+        }
         return PUT_SAME;
     }
     if (!merge_takes(merge)) {
@@ -84,6 +88,7 @@ static enum put_result expect_put(struct expected *row, const struct codec_value
     row->facts.version = value->version;
     row->facts.hash = value->hash;
     row->facts.mark = mark;
+    row->digested = (flags & MAP_LOCAL) == 0;
     if (row->facts.pending == 0) {
         row->body = value->body.ptr;
         became(row, flags);
@@ -153,6 +158,18 @@ static void step_health(struct map *map, struct expected *row, struct random *ra
     }
 }
 
+static void step_evict(struct map *map, struct expected *row)
+{
+    bool takes = row->held && row->digested && row->facts.flags == 0 && row->facts.pending == 0 &&
+                 row->body[0] != '\0';
+    size_t len = takes ? strlen(row->body) : 0;
+    CHECK_UEQ(map_evict(map, key_of(row)), len);
+    if (takes) {
+        row->facts.flags = MAP_EVICTED;
+        row->body = "";
+    }
+}
+
 static void step_other(struct map *map, struct expected *row, struct random *random)
 {
     struct map_copy copy;
@@ -162,6 +179,7 @@ static void step_other(struct map *map, struct expected *row, struct random *ran
     case 0:
         CHECK_EQ(map_drop(map, key_of(row)), row->held);
         row->held = false;
+        row->digested = false;
         memset(&row->facts, 0, sizeof(row->facts));
         break;
     case 1:
@@ -210,7 +228,7 @@ TEST(random_calls_leave_what_the_reference_holds)
         make_rows(rows);
         for (size_t step = 0; step < 6000; step++) {
             struct expected *row = &rows[random_below(&random, KEYS)];
-            switch (random_below(&random, 6)) {
+            switch (random_below(&random, 8)) {
             case 0:
             case 1:
                 step_put(map, row, &random);
@@ -221,6 +239,10 @@ TEST(random_calls_leave_what_the_reference_holds)
             case 3:
             case 4:
                 step_health(map, row, &random);
+                break;
+            case 5:
+            case 6:
+                step_evict(map, row);
                 break;
             default:
                 step_other(map, row, &random);
