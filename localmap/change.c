@@ -9,6 +9,7 @@ struct change {
     struct map *map;
     const char *site; // as table_change
     struct map_key key;
+    table_decide_fn decide;
     // wanted
     struct map_put given; // all of it by a put; the flags by a show, the mark by a mark
     struct span body;     // of a show
@@ -107,16 +108,29 @@ static void begin(struct change *change, struct span old, struct slot *ret_befor
     }
 }
 
+// Under the shard's lock: a map that has ended changes no more.
+static enum table_verdict decide_unless_ended(void *arg, struct span old,
+                                              struct table_value *ret_new)
+{
+    struct change *change = arg;
+    if (map_is_late(change->map)) {
+        change->err = ERR_ENDED;
+        return TABLE_KEEP;
+    }
+    return change->decide(arg, old, ret_new);
+}
+
 // Runs `decide` on the key.  `body_len`: of the new body; `create`: also when it is not held.
 static enum err run(struct change *change, table_decide_fn decide, size_t body_len, bool create)
 {
     const struct table_key key = {change->key.bytes, change->key.hash};
     const struct table_change update = {
-        .decide = decide,
+        .decide = decide_unless_ended,
         .arg = change,
         .room = create ? slot_head_len(change->key.registration) + body_len : 0,
         .create = create,
         .site = change->site};
+    change->decide = decide;
     enum err err = table_update(change->map->table, &key, &update);
     return err != ERR_OK ? err : change->err;
 }
@@ -300,7 +314,7 @@ static bool run_held(struct change *change, table_decide_fn decide)
         return false;
     }
     enum err err = run(change, decide, 0, false);
-    ASSERT(err == ERR_OK || err == ERR_NOT_FOUND);
+    ASSERT(err == ERR_OK || err == ERR_NOT_FOUND || err == ERR_ENDED);
     return change->done;
 }
 

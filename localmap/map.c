@@ -15,6 +15,7 @@ enum err map_new(const struct map_options *options, struct map **ret_map)
     err = err != ERR_OK ? err : digest_new(options->partitions, &map->digest);
     err = err != ERR_OK ? err : feed_new(options->changefeed, options->instance, &map->feed);
     err = err != ERR_OK ? err : interest_new(&map->interest);
+    err = err != ERR_OK ? err : users_new(&map->users);
     if (err != ERR_OK) {
         map_free(map);
         return err;
@@ -29,11 +30,32 @@ void map_free(struct map *map)
         return;
     }
     interest_free(map->interest);
+    users_free(map->users);
     feed_free(map->feed);
     digest_free(map->digest);
     services_free(map->services);
     table_free(map->table);
     free(map);
+}
+
+// --- who uses it
+
+uint32_t map_user_open(const struct map *map, const char *name, const char *where)
+{
+    return users_open(map->users, name, where);
+}
+
+void map_user_close(const struct map *map, uint32_t ticket)
+{
+    users_close(map->users, ticket);
+}
+
+size_t map_close(struct map *map, map_user_fn tell, void *arg)
+{
+    atomic_store_explicit(&map->ended, true, memory_order_relaxed);
+    // Counting goes through every shard's lock, behind whoever is inside (see map_state.h).
+    (void)table_count(map->table);
+    return users_tell(map->users, tell, arg);
 }
 
 struct map_key map_key(const struct map *map, struct span key)
@@ -100,7 +122,8 @@ void map_counts(const struct map *map, struct map_counts *ret_counts)
     ret_counts->records = table_count(map->table);
     ret_counts->tombstones = atomic_load_explicit(&map->tombstones, memory_order_relaxed);
     ret_counts->bytes = sizeof(*map) + table_bytes(map->table) + services_bytes(map->services) +
-                        digest_bytes(map->digest) + feed_bytes(map->feed);
+                        digest_bytes(map->digest) + feed_bytes(map->feed) + users_bytes();
+    ret_counts->late = atomic_load_explicit(&map->late, memory_order_relaxed);
     services_by_status(map->services, ret_counts->by_status);
     ret_counts->evicted_records = atomic_load_explicit(&map->evicted, memory_order_relaxed);
     ret_counts->evicted_services = services_evicted(map->services);
@@ -226,6 +249,9 @@ void map_on_change(struct map *map, map_wake_fn wake_fn, void *arg)
 
 uint64_t map_announce(struct map *map, struct span key)
 {
+    if (map_is_late(map)) {
+        return map_index(map);
+    }
     uint64_t index = services_announce(map->services, map->feed, key);
     map_wake_readers(map);
     return index;

@@ -77,13 +77,37 @@ enum put_result { PUT_NEW, PUT_CHANGED, PUT_SAME, PUT_STALE, PUT_OVER_QUOTA };
 
 // ERR_NOMEM, ERR_INVALID (an option out of range).  *gives* the map.
 enum err map_new(const struct map_options *options, struct map **ret_map) MUST_USE;
-void map_free(struct map *map);
+void map_free(struct map *map); // nobody uses it any more (ASSERTed); map_close says who does
 
 // Good for this map, for as long as the bytes stay.  Of any bytes; those of no good length are refused, or not
 // held, where the key is used.
 struct map_key map_key(const struct map *map, struct span key);
 
-// --- writing.  Any thread in tests; in the daemon [loop] only.
+// --- who uses it.  A thread that reads or writes says when it begins and when it is done, so that who ends the
+// map learns of the one that does not end: a worker that goes on when its owner is gone.
+
+#define MAP_USERS_MAX 128
+#define MAP_USER_BEYOND UINT32_MAX // no row was left: counted, but without a name
+
+struct map_user {
+    char name[32];     // cut where it is longer
+    const char *where; // "file.c:12", where it was made; *keeps*: a literal
+};
+
+// Gives a ticket for map_user_close.
+uint32_t map_user_open(const struct map *map, const char *name, const char *where);
+void map_user_close(const struct map *map, uint32_t ticket);
+#define MAP_USER_LINE(line) #line
+#define MAP_USER_WHERE(line) __FILE__ ":" MAP_USER_LINE(line)
+#define MAP_USER_OPEN(map, name) map_user_open((map), (name), MAP_USER_WHERE(__LINE__))
+
+// No writes any more: each one that comes now is refused with ERR_ENDED (or false), counted in map_counts.late
+// and changes nothing; those that had begun are finished when this returns.  Reading goes on.  Calls `tell`
+// for each user that is still there and returns how many there are; while there is one, the map must stay.
+typedef void (*map_user_fn)(void *arg, const struct map_user *user);
+size_t map_close(struct map *map, map_user_fn tell, void *arg);
+
+// --- writing.  Any thread in tests; in the daemon [loop] only.  ERR_ENDED: see map_close.
 
 // Merges an accepted value: newer by (version, hash) -> stored, and shown unless patches are pending (then
 // the base alone changes, and map_show follows with what it makes of them).  `flags` are
@@ -189,6 +213,7 @@ struct map_counts {
     uint64_t records; // slots, tombstones included
     uint64_t tombstones;
     uint64_t bytes; // of memory, all told
+    uint64_t late;  // writes that came after map_close, and were refused
     uint64_t by_status[STATUS_COUNT];
     uint64_t evicted_records;  // without a body
     uint64_t evicted_services; // that have such records
@@ -237,5 +262,5 @@ enum feed_result map_feed_next(const struct map *map, uint64_t position,
 // Called on every append, on the writer's thread, with no lock held; must not block or write.
 typedef void (*map_wake_fn)(void *arg);
 void map_on_change(struct map *map, map_wake_fn wake, void *arg); // before the first write
-// Appends an entry for `key` by hand (policy and node records).
+// Appends an entry for `key` by hand (policy and node records).  After map_close: appends nothing.
 uint64_t map_announce(struct map *map, struct span key);

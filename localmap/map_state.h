@@ -3,7 +3,8 @@
 //
 // Every change of a key is one call of table_update: services, digest and feed are kept from inside its
 // `decide`, under the shard's lock, so that they follow the table change by change.
-// Ranks: interest 25, shard 30, services 40, digest 50, feed 60; a thread takes locks in rising order only.
+// Ranks: interest 25, shard 30, services 40, digest 50, feed 60, users 65; a thread takes locks in rising
+// order only.
 // Private to localmap.  Read next: change.c.
 #pragma once
 
@@ -15,6 +16,7 @@
 #include "localmap/services.h"
 #include "localmap/slot.h"
 #include "localmap/table/table.h"
+#include "localmap/users.h"
 
 #include <stdatomic.h>
 
@@ -25,8 +27,13 @@ struct map {
     struct feed *feed;
     struct interest *interest;
     uint32_t partitions;
+    struct users *users;
+    // Set by map_close, which then takes each shard's lock once: who changes a shard after that finds it set,
+    // through that lock; who looks at it outside is refused a little sooner or later.  Relaxed.
+    atomic_bool ended;
     atomic_uint_fast64_t tombstones; // counters: relaxed, they publish nothing
     atomic_uint_fast64_t evicted;
+    atomic_uint_fast64_t late;
     map_wake_fn wake; // set before the first write
     void *wake_arg;
 };
@@ -41,6 +48,16 @@ static inline void map_wake_readers(const struct map *map)
     if (map->wake != NULL) {
         map->wake(map->wake_arg);
     }
+}
+
+// Has the map ended?  Then this write is counted as a late one.
+static inline bool map_is_late(struct map *map)
+{
+    bool late = atomic_load_explicit(&map->ended, memory_order_relaxed);
+    if (late) {
+        atomic_fetch_add_explicit(&map->late, 1, memory_order_relaxed);
+    }
+    return late;
 }
 
 // What a reader wants of a slot.
