@@ -220,6 +220,7 @@ void meter_refresh(struct meter *meter, const struct stream *stream, uint32_t pa
     count_totals(meter);
     show_partitions(meter, partitions);
     show_map(meter);
+    map_meter_refresh(&meter->inside, meter->map);
     if (stream != NULL) {
         show_stream(meter, stream);
     }

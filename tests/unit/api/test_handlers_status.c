@@ -118,6 +118,7 @@ TEST(every_answer_is_json)
                                           "/v1/digest",
                                           "/version",
                                           "/debug/partitions",
+                                          "/debug/map",
                                           "/v1/services",
                                           "/v1/services/pay/instances",
                                           ROWS_PAY_1,
