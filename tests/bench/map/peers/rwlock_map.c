@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// What localmap/table was before, by its public functions, as peers/table.c calls the present one.
+#include "tests/bench/map/peer.h"
+#include "tests/bench/map/peers/rwlock_table.h"
+#include "tests/bench/report.h"
+
+#define SHARDS 64
+
+const char *const peer_name = "rwlock-table";
+
+static struct rwlock_table *table;
+
+static struct rwlock_table_key key_of(const struct peer_key *key)
+{
+    return (struct rwlock_table_key){span_of(key->bytes, PEER_KEY_LEN), peer_hash(key)};
+}
+
+void peer_open(void)
+{
+    if (rwlock_table_new(SHARDS, &table) != ERR_OK) {
+        report_give_up("rwlock_table_new failed");
+    }
+}
+
+static void copy_out(void *arg, struct span value)
+{
+    memcpy(arg, value.ptr, sizeof(struct peer_value));
+}
+
+bool peer_get(const struct peer_key *key, struct peer_value *ret_value)
+{
+    const struct rwlock_table_key at = key_of(key);
+    return rwlock_table_read(table, &at, copy_out, ret_value);
+}
+
+static enum rwlock_table_verdict store(void *arg, struct span old,
+                                       struct rwlock_table_value *ret_new)
+{
+    (void)old;
+    ret_new->head = span_of(arg, sizeof(struct peer_value));
+    return RWLOCK_TABLE_STORE;
+}
+
+void peer_put(const struct peer_key *key, const struct peer_value *value)
+{
+    const struct rwlock_table_key at = key_of(key);
+    struct peer_value copy = *value;
+    const struct rwlock_table_change change = {
+        .decide = store, .arg = &copy, .room = sizeof(copy), .create = true};
+    if (rwlock_table_update(table, &at, &change) != ERR_OK) {
+        report_give_up("rwlock_table_update failed");
+    }
+}
