@@ -15,6 +15,7 @@ struct change {
     struct span body;     // of a show
     const struct map_health *health;
     struct map_copy *copy; // of a get-or-put
+    bool enters;           // the tenant's quota decides
     bool conditional, announce;
     struct version expected;
     uint32_t pending;
@@ -66,6 +67,51 @@ static void count_flags(struct map *map, uint32_t before, uint32_t after)
     count_one(&map->evicted, (before & MAP_EVICTED) != 0, (after & MAP_EVICTED) != 0);
 }
 
+// --- the tenant's quota
+
+static enum quota_weight weigh(bool held, const struct slot *slot)
+{
+    if (!held || !slot->counted) {
+        return QUOTA_NONE;
+    }
+    return (slot->facts.flags & MAP_TOMBSTONE) != 0 ? QUOTA_DEAD : QUOTA_LIVE;
+}
+
+// Whether a record counts is looked at when it comes to be shown, and kept until it is shown anew.
+static void set_counted(const struct change *change, const struct slot *before, struct slot *after)
+{
+    const struct map_key *key = &change->key;
+    bool dead = (after->facts.flags & MAP_TOMBSTONE) != 0;
+    bool was_live = change->was_held && (before->facts.flags & MAP_TOMBSTONE) == 0;
+    if (!dead && !was_live) {
+        after->counted = quota_counts(key->bytes, key->registration, after->body);
+    } else if (!change->was_held) {
+        after->counted = key->registration && quota_counts(key->bytes, true, SPAN_NONE);
+    }
+}
+
+// Moves the record's place.  ERR_FULL: over quota.
+static enum err move_place(const struct change *change, enum quota_weight from,
+                           enum quota_weight to)
+{
+    const struct quota_move move = {.key = change->key.bytes,
+                                    .from = from,
+                                    .to = to,
+                                    .enters = change->enters,
+                                    .new_name = !change->was_held};
+    return from == to ? ERR_OK : quota_apply(change->map->quota, &move);
+}
+
+// Gives back what move_place has taken.
+static void move_back(const struct change *change, enum quota_weight from, enum quota_weight to)
+{
+    const struct quota_move back = {.key = change->key.bytes, .from = to, .to = from};
+    if (from != to) {
+        enum err err = quota_apply(change->map->quota, &back);
+        ASSERT(err == ERR_OK);
+    }
+}
+
 static void move_digest(const struct change *change, const struct slot *before,
                         const struct slot *after)
 {
@@ -85,7 +131,21 @@ static enum table_verdict commit(struct change *change, const struct slot *befor
     if (!slot_is_shown(after)) {
         memset(&after->facts.health, 0, sizeof(after->facts.health));
     }
-    change->err = tell_services(change, before, after);
+    set_counted(change, before, after);
+    enum quota_weight from = weigh(change->was_held, before);
+    enum quota_weight to = weigh(true, after);
+    change->err = move_place(change, from, to);
+    if (change->err == ERR_FULL) {
+        change->result = PUT_OVER_QUOTA;
+        change->err = ERR_OK;
+        return TABLE_KEEP;
+    }
+    if (change->err == ERR_OK) {
+        change->err = tell_services(change, before, after);
+        if (change->err != ERR_OK) {
+            move_back(change, from, to);
+        }
+    }
     if (change->err != ERR_OK) {
         return TABLE_KEEP;
     }
@@ -196,6 +256,8 @@ static enum err check_value(struct span key, const struct codec_value *value)
 static enum err put(struct change *change, enum put_result *ret_result)
 {
     enum err err = check_value(change->key.bytes, change->given.value);
+    change->enters = (change->given.flags & MAP_ADMITTED) == 0;
+    change->given.flags &= ~(uint32_t)MAP_ADMITTED;
     size_t body_len = change->given.value->body.len;
     return err != ERR_OK ? err : run_new(change, decide_put, body_len, ret_result);
 }
@@ -262,7 +324,8 @@ enum err map_show(struct map *map, struct span key, struct span body, uint32_t f
                             .site = "localmap: map_show",
                             .key = map_key(map, key),
                             .body = body,
-                            .given = {.flags = flags},
+                            .given = {.flags = flags & ~(uint32_t)MAP_ADMITTED},
+                            .enters = (flags & MAP_ADMITTED) == 0,
                             .pending = pending};
     return run_new(&change, decide_show, body.len, ret_result);
 }
@@ -279,6 +342,8 @@ static enum table_verdict decide_drop(void *arg, struct span old, struct table_v
                     NULL);
     }
     services_drop(change->map->services, before.member);
+    enum err err = move_place(change, weigh(true, &before), QUOTA_NONE);
+    ASSERT(err == ERR_OK);
     change->done = true;
     return TABLE_REMOVE;
 }
@@ -405,7 +470,8 @@ enum err map_get_or_put(struct map *map, struct span key, const struct codec_val
     struct change change = {.map = map,
                             .site = "localmap: map_get_or_put",
                             .key = map_key(map, key),
-                            .given = {.value = value, .flags = flags},
+                            .given = {value, flags & ~(uint32_t)MAP_ADMITTED, 0},
+                            .enters = (flags & MAP_ADMITTED) == 0,
                             .copy = ret_copy};
     enum err err = check_value(key, value);
     if (err == ERR_OK && map_get(map, key, ret_copy)) {
@@ -414,6 +480,9 @@ enum err map_get_or_put(struct map *map, struct span key, const struct codec_val
     }
     if (err == ERR_OK) {
         err = run(&change, decide_get_or_put, value->body.len, true);
+    }
+    if (err == ERR_OK && change.result == PUT_OVER_QUOTA) {
+        err = ERR_FULL;
     }
     if (err == ERR_OK) {
         *ret_was_held = change.was_held;

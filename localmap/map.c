@@ -12,6 +12,7 @@ enum err map_new(const struct map_options *options, struct map **ret_map)
     map->partitions = options->partitions;
     enum err err = table_new(options->shards, &map->table);
     err = err != ERR_OK ? err : services_new(options->partitions, &map->services);
+    err = err != ERR_OK ? err : quota_new(&map->quota);
     err = err != ERR_OK ? err : digest_new(options->partitions, &map->digest);
     err = err != ERR_OK ? err : feed_new(options->changefeed, options->instance, &map->feed);
     err = err != ERR_OK ? err : interest_new(&map->interest);
@@ -33,6 +34,7 @@ void map_free(struct map *map)
     users_free(map->users);
     feed_free(map->feed);
     digest_free(map->digest);
+    quota_free(map->quota);
     services_free(map->services);
     table_free(map->table);
     free(map);
@@ -122,7 +124,8 @@ void map_counts(const struct map *map, struct map_counts *ret_counts)
     ret_counts->records = table_count(map->table);
     ret_counts->tombstones = atomic_load_explicit(&map->tombstones, memory_order_relaxed);
     ret_counts->bytes = sizeof(*map) + table_bytes(map->table) + services_bytes(map->services) +
-                        digest_bytes(map->digest) + feed_bytes(map->feed) + users_bytes();
+                        quota_bytes(map->quota) + digest_bytes(map->digest) +
+                        feed_bytes(map->feed) + users_bytes();
     ret_counts->late = atomic_load_explicit(&map->late, memory_order_relaxed);
     services_by_status(map->services, ret_counts->by_status);
     ret_counts->evicted_records = atomic_load_explicit(&map->evicted, memory_order_relaxed);

@@ -32,7 +32,10 @@ enum map_flag {
     MAP_OPAQUE = 1,    // the body does not decode here: kept and repaired, never shown
     MAP_TOMBSTONE = 2, // deleted
     MAP_LOCAL = 4,     // scope local: never published, not in any digest
-    MAP_EVICTED = 8    // a stub: all but the body is here, see map_evict
+    MAP_EVICTED = 8,   // a stub: all but the body is here, see map_evict
+    // Said with a write, never kept: it is not for the tenant's quota to decide, because the stream has
+    // accepted the record or because a place was taken for it (map_take_place).
+    MAP_ADMITTED = 1 << 16
 };
 
 // The derived health of a registration; written by core only.
@@ -73,6 +76,7 @@ struct map_key {
     bool registration;
 };
 
+// PUT_OVER_QUOTA: one record more than the tenant may have; nothing has changed.
 enum put_result { PUT_NEW, PUT_CHANGED, PUT_SAME, PUT_STALE, PUT_OVER_QUOTA };
 
 // ERR_NOMEM, ERR_INVALID (an option out of range).  *gives* the map.
@@ -108,10 +112,15 @@ typedef void (*map_user_fn)(void *arg, const struct map_user *user);
 size_t map_close(struct map *map, map_user_fn tell, void *arg);
 
 // --- writing.  Any thread in tests; in the daemon [loop] only.  ERR_ENDED: see map_close.
+//
+// A write without MAP_ADMITTED *enters* here: when it would make a record that counts (one that is shown now
+// and was not) and the tenant is at its quota, it is refused.  Changes of what is shown, deletes and
+// whatever does not count are never refused.
 
 // Merges an accepted value: newer by (version, hash) -> stored, and shown unless patches are pending (then
 // the base alone changes, and map_show follows with what it makes of them).  `flags` are
-// those of the body (MAP_OPAQUE, MAP_TOMBSTONE, MAP_LOCAL); `mark` is stored along (also on PUT_SAME).
+// those of the body (MAP_OPAQUE, MAP_TOMBSTONE, MAP_LOCAL), and MAP_ADMITTED; `mark` is stored along (also
+// on PUT_SAME).
 // PUT_SAME of a record that was evicted gives it its body again.
 // ERR_NOMEM, ERR_INVALID (an empty key, one over KEY_LEN_MAX, or version none), ERR_TOO_LARGE (body):
 // nothing changed.
@@ -133,7 +142,8 @@ enum err map_put_if(struct map *map, struct span key, struct version expected,
                     enum put_result *ret_result) MUST_USE;
 
 // Shows `body` in place of what is shown; version and hash (the base) stay.  Creates the slot with
-// version none when there is none.  PUT_NEW, PUT_CHANGED, PUT_SAME (equal body, flags and pending).
+// version none when there is none.  PUT_NEW, PUT_CHANGED, PUT_SAME (equal body, flags and pending),
+// PUT_OVER_QUOTA.
 enum err map_show(struct map *map, struct span key, struct span body, uint32_t flags,
                   uint32_t pending, enum put_result *ret_result) MUST_USE;
 
@@ -161,7 +171,8 @@ bool map_peek_at(const struct map *map, const struct map_key *key, struct map_fa
 void map_get_many(const struct map *map, const struct span *keys, size_t count,
                   struct map_copy *ret_copies, bool *ret_found);
 
-// map_get, or map_put of `value` when the key is not held, as one step.
+// map_get, or map_put of `value` when the key is not held, as one step.  ERR_FULL: it would be over the
+// tenant's quota; the rest as of map_put.
 enum err map_get_or_put(struct map *map, struct span key, const struct codec_value *value,
                         uint32_t flags, struct map_copy *ret_copy, bool *ret_was_held) MUST_USE;
 
@@ -200,6 +211,58 @@ typedef bool (*map_scan_fn)(void *arg, struct span key, const struct map_copy *c
 void map_scan(const struct map *map, map_scan_fn visit, void *arg);
 // Only the records of one partition.
 void map_scan_partition(const struct map *map, uint32_t partition, map_scan_fn visit, void *arg);
+
+// --- tenants: how many records each has, and how many it may have.
+//
+// What counts is what clients make without a bound of their own: registrations, and observations reported from
+// outside.  Policies, overrides, and what nodes observe do not; nor do tombstones, nor the tenant `_mesh`.
+// Exact on any number of threads: no write that enters takes a tenant over its limit.
+
+enum map_tenant_level {
+    MAP_TENANT_ROOM,
+    MAP_TENANT_FULL, // a write was refused
+    MAP_TENANT_OVER  // at 110 % or more, by what the stream brings: an alarm
+};
+
+struct map_tenant {
+    char name[KEY_TENANT_MAX + 1];
+    uint32_t limit;   // records that it may have; 0 = any number
+    uint64_t used;    // that it has or has a place for
+    uint64_t deleted; // and tombstones of such; from 16 * limit (at least 1024) on no new names
+    uint64_t refused; // writes, since it came
+    enum map_tenant_level level; // as map_tenant_news told it last
+};
+
+// All tenants that have records or a limit of their own.
+struct map_tenants {
+    uint64_t count;
+    uint64_t used, refused;
+    uint64_t over; // tenants that are MAP_TENANT_OVER
+};
+
+// Records that `tenant` may have from now on; 0 = as many as the rest.  An empty name: the rest, each of them;
+// 0 = any number.  What is over a new limit stays.  ERR_NOMEM: nothing has changed.
+enum err map_set_quota(struct map *map, struct span tenant, uint32_t limit) MUST_USE;
+// While memory is short: nothing enters either for a tenant that has so many records.  UINT64_MAX: no bound.
+void map_squeeze(struct map *map, uint64_t records);
+
+// false: it has neither records nor a limit of its own.
+bool map_tenant(const struct map *map, struct span tenant, struct map_tenant *ret_tenant);
+// The largest at most `cap` tenants, the largest first, and the sum of all.  Returns how many.
+size_t map_tenants(const struct map *map, struct map_tenant *ret_tenants, size_t cap,
+                   struct map_tenants *ret_all);
+// Tenants whose level is another one than was told, at most `cap`; each change is told once.  Who is over for a
+// moment between two calls is told, too.  One thread.
+size_t map_tenant_news(struct map *map, struct map_tenant *ret_tenants, size_t cap);
+
+// A place in the quota for a record that is to enter later: shown with MAP_ADMITTED, or sent to the stream
+// first.  Until it is given back the place counts as a record.  ERR_FULL: over quota, ERR_NOMEM.
+struct map_place {
+    bool taken; // false: the record does not count, or it counts already
+};
+enum err map_take_place(struct map *map, struct span key, const struct record *record,
+                        struct map_place *ret_place) MUST_USE;
+void map_give_place(struct map *map, struct span key, struct map_place *place);
 
 // --- digest of the accepted records (version not none, not MAP_LOCAL).
 

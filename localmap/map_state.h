@@ -3,8 +3,8 @@
 //
 // Every change of a key is one call of table_update: services, digest and feed are kept from inside its
 // `decide`, under the shard's lock, so that they follow the table change by change.
-// Ranks: interest 25, shard 30, services 40, digest 50, feed 60, users 65; a thread takes locks in rising
-// order only.
+// Ranks: interest 25, shard 30, quota 38, services 40, digest 50, feed 60, users 65; a thread takes locks in
+// rising order only.
 // Private to localmap.  Read next: change.c.
 #pragma once
 
@@ -13,6 +13,7 @@
 #include "localmap/feed.h"
 #include "localmap/interest.h"
 #include "localmap/map.h"
+#include "localmap/quota.h"
 #include "localmap/services.h"
 #include "localmap/slot.h"
 #include "localmap/table/table.h"
@@ -23,6 +24,7 @@
 struct map {
     struct table *table;
     struct services *services;
+    struct quota *quota;
     struct digest *digest;
     struct feed *feed;
     struct interest *interest;

@@ -4,6 +4,8 @@
 #include "base/assert.h"
 
 #define FLAG_DIGESTED (UINT32_C(1) << 31) // beside those of enum map_flag, never told
+#define FLAG_COUNTED (UINT32_C(1) << 30)
+#define FLAGS_OWN (FLAG_DIGESTED | FLAG_COUNTED)
 
 struct head {
     struct version version;
@@ -36,13 +38,14 @@ void slot_read(bool registration, struct span value, struct slot *ret_slot)
     memcpy(&head, value.ptr, sizeof(head));
     ret_slot->facts = (struct map_facts){.version = head.version,
                                          .hash = head.hash,
-                                         .flags = head.flags & ~FLAG_DIGESTED,
+                                         .flags = head.flags & ~FLAGS_OWN,
                                          .pending = head.pending,
                                          .mark = head.mark};
     if (registration) {
         memcpy(&ret_slot->facts.health, value.ptr + sizeof(head), sizeof(struct map_health));
     }
     ret_slot->digested = (head.flags & FLAG_DIGESTED) != 0;
+    ret_slot->counted = (head.flags & FLAG_COUNTED) != 0;
     ret_slot->member = head.member;
     ret_slot->body = span_of(value.ptr + len, value.len - len);
 }
@@ -52,11 +55,12 @@ size_t slot_write_head(bool registration, const struct slot *slot, char head[SLO
     const struct map_facts *facts = &slot->facts;
     const struct head fixed = {.version = facts->version,
                                .hash = facts->hash,
-                               .flags = facts->flags | (slot->digested ? FLAG_DIGESTED : 0),
+                               .flags = facts->flags | (slot->digested ? FLAG_DIGESTED : 0) |
+                                        (slot->counted ? FLAG_COUNTED : 0),
                                .pending = facts->pending,
                                .mark = facts->mark,
                                .member = slot->member};
-    ASSERT((facts->flags & FLAG_DIGESTED) == 0);
+    ASSERT((facts->flags & FLAGS_OWN) == 0);
     memcpy(head, &fixed, sizeof(fixed));
     if (registration) {
         memcpy(head + sizeof(fixed), &facts->health, sizeof(facts->health));

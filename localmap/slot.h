@@ -19,6 +19,7 @@ struct slot {
     struct map_facts facts;
     bool
         digested; // the accepted base counts in its partition's digest; independent of the flags shown
+    bool counted; // it is, or as a tombstone was, one of those that the tenant's quota counts
     struct services_member *member; // its place in the services index
     struct span body;
 };

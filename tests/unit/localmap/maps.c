@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/localmap/maps.h"
 
+#include "localmap/quota.h"
 #include "tests/lib/suite.h"
 
 const struct map_options maps_options = {
@@ -25,6 +26,7 @@ struct codec_value maps_value(struct span key, uint64_t counter, const char *bod
 struct sums {
     const struct map *map;
     uint64_t records, tombstones, evicted;
+    uint64_t used; // places in quotas
     struct map_digest digests[MAPS_PARTITIONS];
     uint64_t by_status[STATUS_COUNT];
 };
@@ -54,6 +56,10 @@ static bool sum_record(void *arg, struct span key, const struct map_copy *copy)
     sums->evicted += (facts->flags & MAP_EVICTED) != 0 ? 1 : 0;
     CHECK((facts->flags & MAP_EVICTED) == 0 || copy->body_len == 0);
     sums->tombstones += (facts->flags & MAP_TOMBSTONE) != 0 ? 1 : 0;
+    if ((facts->flags & MAP_TOMBSTONE) == 0 &&
+        quota_counts(key, instance.len == key.len, map_copy_body(copy))) {
+        sums->used++;
+    }
     if (!version_is_none(facts->version) && (facts->flags & MAP_LOCAL) == 0) {
         struct map_digest *digest = &sums->digests[key_partition(key, MAPS_PARTITIONS)];
         digest->count++;
@@ -108,6 +114,7 @@ void maps_check(const struct map *map)
     struct sums sums = {.map = map};
     struct service_sums services = {.map = map, .last = {.len = 0}};
     struct map_counts counts;
+    struct map_tenants tenants;
     uint64_t in_partitions = 0;
     map_scan(map, sum_record, &sums);
     map_services(map, SPAN_NONE, sum_service, &services);
@@ -119,6 +126,8 @@ void maps_check(const struct map *map)
     CHECK_INT(services.evicted, le, sums.evicted);
     CHECK_INT(services.evicted_services, le, counts.evicted_services);
     CHECK_EQ(map_has_evicted(map), sums.evicted > 0);
+    (void)map_tenants(map, NULL, 0, &tenants);
+    CHECK_UEQ(tenants.used, sums.used);
     for (size_t i = 0; i < STATUS_COUNT; i++) {
         CHECK_UEQ(counts.by_status[i], sums.by_status[i]);
         CHECK_UEQ(services.by_status[i], sums.by_status[i]);

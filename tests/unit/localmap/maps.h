@@ -14,5 +14,5 @@ struct map *maps_new(void); // CHECKs
 struct codec_value maps_value(struct span key, uint64_t counter, const char *body);
 
 // Reads everything that the map says more than once, in each way that it says it, and compares: services with
-// the records, counts with the services, digests with a scan.  Nobody may write meanwhile.
+// the records, counts with the services, digests and the places of quotas with a scan.  Nobody may write meanwhile.
 void maps_check(const struct map *map);
