@@ -46,6 +46,7 @@ struct conn {
     unsigned depth; // callbacks under way
     enum err over_err;
     const char *over_text; // a literal
+    struct mono resume_at; // of a pause that ends by itself; INT64_MAX: it does not
     struct mono armed_at;  // of the timer; looked at only when it is armed
     struct deadlines deadlines;
     size_t drain_left;
@@ -81,11 +82,18 @@ static struct deadlines_due next_deadline(const struct conn *conn)
     return deadlines_next(&conn->deadlines, phase, conn_out_len(conn) > 0);
 }
 
+// The earliest deadline, or the end of a pause.
+static struct mono next_wake(const struct conn *conn)
+{
+    struct mono at = next_deadline(conn).at;
+    return conn->state == CONN_OPEN && conn->resume_at.us < at.us ? conn->resume_at : at;
+}
+
 // A timer that stands earlier than needed is left: it looks again when it fires.  So a stream that is
 // busy does not move its timer with every byte.
 static void rearm(struct conn *conn)
 {
-    struct mono at = next_deadline(conn).at;
+    struct mono at = next_wake(conn);
     if (loop_timer_armed(conn->timer) && conn->armed_at.us <= at.us) {
         return;
     }
@@ -352,9 +360,12 @@ static void on_timer(void *arg)
     } else if (conn->state == CONN_OPENING) {
         opened(conn);
     } else {
+        struct mono now = loop_now(conn->loop);
         struct deadlines_due due = next_deadline(conn);
-        if (due.at.us <= loop_now(conn->loop).us) {
+        if (due.at.us <= now.us) {
             end_now(conn, conn->state == CONN_DRAIN ? ERR_OK : ERR_TIMEOUT, due.text);
+        } else if (conn->resume_at.us <= now.us) {
+            conn_resume(conn);
         }
     }
     leave(conn);
@@ -387,6 +398,7 @@ static enum err make(struct loop *loop, const struct conn_options *options, stru
     }
     conn->loop = loop;
     conn->fd = -1;
+    conn->resume_at = (struct mono){INT64_MAX};
     conn->options = *options;
     conn->options.in_max = options->in_max == 0 ? IN_MAX_DEFAULT : options->in_max;
     conn->options.out_max = options->out_max == 0 ? OUT_MAX_DEFAULT : options->out_max;
@@ -480,17 +492,30 @@ void conn_consume(struct conn *conn, size_t len)
     }
 }
 
-void conn_pause(struct conn *conn)
+void conn_pause_until(struct conn *conn, struct mono until)
 {
     conn->paused = true;
+    conn->resume_at = until;
     if (conn->state == CONN_OPEN) {
         transport_read(conn->transport, false);
+        rearm(conn);
     }
+}
+
+void conn_pause(struct conn *conn)
+{
+    conn_pause_until(conn, (struct mono){INT64_MAX});
+}
+
+bool conn_is_paused(const struct conn *conn)
+{
+    return conn->paused;
 }
 
 void conn_resume(struct conn *conn)
 {
     conn->paused = false;
+    conn->resume_at = (struct mono){INT64_MAX};
     if (conn->state != CONN_OPEN) {
         return;
     }

@@ -80,6 +80,9 @@ void conn_consume(struct conn *conn, size_t len);
 // Going on with input waiting calls on_data soon.
 void conn_pause(struct conn *conn);
 void conn_resume(struct conn *conn);
+// As conn_pause, and goes on by itself at `until`.
+void conn_pause_until(struct conn *conn, struct mono until);
+bool conn_is_paused(const struct conn *conn);
 
 // --- output; only once open
 

@@ -81,6 +81,13 @@ void http1_exchange_on_cancel(struct http1_exchange *exchange, void (*fn)(void *
     exchange->cancel_arg = arg;
 }
 
+void http1_exchange_rest(struct http1_exchange *exchange, uint32_t ms)
+{
+    if (exchange->session != NULL) {
+        exchange->session->rest_ms = ms;
+    }
+}
+
 // --- the head of an answer
 
 // IMF-fixdate, RFC 9110 section 5.6.7: English names whatever the locale.

@@ -52,6 +52,10 @@ const struct http1_peer *http1_exchange_peer(const struct http1_exchange *exchan
 // the end of its input).  NULL takes it back.
 void http1_exchange_on_cancel(struct http1_exchange *exchange, void (*fn)(void *arg), void *arg);
 
+// For `ms` after the answer nothing more is read from this connection: who asks too much is held up by its
+// own full socket, and the others go on.  What has been read already waits, too.
+void http1_exchange_rest(struct http1_exchange *exchange, uint32_t ms);
+
 // --- a complete answer
 
 struct http1_response {

@@ -146,7 +146,8 @@ static void refuse(struct http1_session *session, enum http1_problem problem, co
 static bool may_read(const struct http1_session *session)
 {
     return !session->cut && !session->ending && session->exchange == NULL &&
-           conn_is_open(session->conn) && conn_out_len(session->conn) <= HTTP1_OUT_HIGH;
+           conn_is_open(session->conn) && !conn_is_paused(session->conn) &&
+           conn_out_len(session->conn) <= HTTP1_OUT_HIGH;
 }
 
 static void hand_over(struct http1_session *session)
@@ -241,7 +242,11 @@ void http1_session_answered(struct http1_session *session, bool keep)
     }
     http1_parser_reset(session->parser);
     wait_for(session, HTTP1_WAIT_IDLE);
-    if (!session->running) {
+    if (session->rest_ms > 0) {
+        conn_pause_until(session->conn,
+                         mono_add_ms(loop_now(session->server->loop), session->rest_ms));
+        session->rest_ms = 0;
+    } else if (!session->running) {
         // The next request may wait in the input: it is read from the loop, not from in here.
         conn_resume(session->conn);
     }

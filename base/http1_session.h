@@ -73,11 +73,12 @@ struct http1_session {
     struct http1_exchange *exchange; // NULL: none under way
     struct http1_peer peer;
     enum http1_waiting waiting;
-    bool refused; // over a ceiling
-    bool running; // inside http1_session_run
-    bool cut;     // to be freed when `running` ends
-    bool eof;     // the client sends no more
-    bool ending;  // conn_finish has been called
+    uint32_t rest_ms; // not to be read for so long once the answer is out
+    bool refused;     // over a ceiling
+    bool running;     // inside http1_session_run
+    bool cut;         // to be freed when `running` ends
+    bool eof;         // the client sends no more
+    bool ending;      // conn_finish has been called
 };
 
 struct http1_exchange {

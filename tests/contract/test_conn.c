@@ -306,6 +306,11 @@ static void pause_holds(enum transport transport)
     CHECK_UEQ(f.server.seen.len, 0);
     conn_resume(f.server.conn);
     LOOP_WAIT(f.loop, span_eq_str(buf_span(&f.server.seen), "later"));
+    struct mono until = mono_add_ms(loop_now(f.loop), 40);
+    conn_pause_until(f.server.conn, until);
+    send_text(&f.client, " and by itself");
+    LOOP_WAIT(f.loop, f.server.seen.len > 5);
+    CHECK(loop_now(f.loop).us >= until.us && !conn_is_paused(f.server.conn));
     stop(&f);
 }
 

@@ -46,6 +46,80 @@ TEST(an_answer_may_come_later_and_the_next_request_waits_for_it)
     http_rig_stop(&f);
 }
 
+// A machine that is too busy to answer the other one in time shows nothing, and fails nothing.
+TEST(a_connection_that_rests_is_not_read_and_the_others_are)
+{
+    struct http_rig f;
+    struct buf heard;
+    http_rig_start(&f, &plain);
+    buf_init(&heard, 65536);
+    int slow = http_rig_dial(&f);
+    int other = http_rig_dial(&f);
+    // Two more requests stand in the input already, a last one comes while the connection rests.
+    http_rig_say(slow,
+                 SPAN_LIT("GET /hold HTTP/1.1\r\nHost: h\r\n\r\nGET /b HTTP/1.1\r\nHost: h\r\n\r\n"
+                          "GET /c HTTP/1.1\r\nHost: h\r\n\r\n"));
+    LOOP_WAIT(f.loop, f.held != NULL);
+    http1_exchange_rest(f.held, 300);
+    struct mono since = loop_now(f.loop);
+    http_rig_reply(f.held, 200, "at once");
+    LOOP_WAIT(f.loop, http_rig_hears(slow, &heard, "at once"));
+    http_rig_say(slow, SPAN_LIT("GET /d HTTP/1.1\r\nHost: h\r\n\r\n"));
+    http_rig_say(other, SPAN_LIT("GET /o HTTP/1.1\r\nHost: h\r\n\r\n"));
+    LOOP_WAIT(f.loop, http_rig_hears(other, &heard, "<GET /o 0>"));
+    bool in_time = mono_ms_between(since, loop_now(f.loop)) < 250;
+    CHECK(!in_time || f.handled == 2); // /hold and /o
+    LOOP_WAIT(f.loop, http_rig_hears(slow, &heard, "<GET /b 0>"));
+    CHECK(mono_ms_between(since, loop_now(f.loop)) >= 299);
+    CHECK(http_rig_contains(buf_span(&heard), "<GET /c 0>")); // it rests once: both in one turn
+    LOOP_WAIT(f.loop, http_rig_hears(slow, &heard, "<GET /d 0>"));
+    close(slow);
+    close(other);
+    buf_fini(&heard);
+    http_rig_stop(&f);
+}
+
+// Answers a request, after which its connection rests for `ms`.
+static int rest(struct http_rig *f, uint32_t ms)
+{
+    int fd = http_rig_dial(f);
+    f->held = NULL;
+    http_rig_say(fd, SPAN_LIT("GET /hold HTTP/1.1\r\nHost: h\r\n\r\n"));
+    LOOP_WAIT(f->loop, f->held != NULL);
+    http1_exchange_rest(f->held, ms);
+    http_rig_reply(f->held, 200, "well");
+    return fd;
+}
+
+TEST(a_connection_that_rests_ends_when_its_client_has_gone_or_the_server_is_drained)
+{
+    struct http_rig f;
+    struct buf heard;
+    http_rig_start(&f, &plain);
+    buf_init(&heard, 65536);
+    close(rest(&f, 40));
+    LOOP_WAIT(f.loop, http1_server_connections(f.server) == 0);
+    int fd = rest(&f, 60000);
+    http1_server_drain(f.server);
+    LOOP_WAIT(f.loop, http_rig_hear(fd, &heard));
+    close(fd);
+    buf_fini(&heard);
+    http_rig_stop(&f);
+}
+
+TEST(a_connection_that_rests_can_idle_too_long)
+{
+    struct http_rig f;
+    struct buf heard;
+    http_rig_start(&f, &(struct http1_server_options){.idle_ms = 20});
+    buf_init(&heard, 65536);
+    int fd = rest(&f, 60000);
+    LOOP_WAIT(f.loop, http_rig_hear(fd, &heard));
+    close(fd);
+    buf_fini(&heard);
+    http_rig_stop(&f);
+}
+
 TEST(a_handle_outlives_its_client)
 {
     struct http_rig f;
@@ -200,8 +274,10 @@ TEST(a_header_value_cannot_end_its_line)
 }
 
 SUITE("base/http1_exchange", T(an_answer_may_come_later_and_the_next_request_waits_for_it),
-      T(a_handle_outlives_its_client), T(a_handle_outlives_its_server),
-      T(a_client_that_ends_its_side_still_gets_its_answer), T(a_stream_comes_in_chunks),
-      T(a_stream_to_an_old_client_ends_with_the_connection),
+      T(a_connection_that_rests_is_not_read_and_the_others_are),
+      T(a_connection_that_rests_ends_when_its_client_has_gone_or_the_server_is_drained),
+      T(a_connection_that_rests_can_idle_too_long), T(a_handle_outlives_its_client),
+      T(a_handle_outlives_its_server), T(a_client_that_ends_its_side_still_gets_its_answer),
+      T(a_stream_comes_in_chunks), T(a_stream_to_an_old_client_ends_with_the_connection),
       T(a_stream_that_nobody_reads_fills_up_and_is_refused),
       T(a_stream_is_cancelled_when_its_client_goes), T(a_header_value_cannot_end_its_line));
