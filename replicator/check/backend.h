@@ -13,6 +13,8 @@
 #include "base/time.h"
 #include "localmap/model/record.h"
 
+#include <stdbool.h>
+
 // What came of one judgement; borrowed until the callback returns.
 struct check_judgement {
     struct span registration_key;
@@ -20,6 +22,8 @@ struct check_judgement {
     enum reason reason;
     struct span text;
     uint64_t latency_us;
+    uint64_t ticket; // of what was probed, for checker_confirm
+    bool news;       // its status or reason is not the one that was confirmed last
 };
 
 // Called after every probe whose judged status is settled (also when it did not change: core compares with

@@ -159,6 +159,12 @@ void checker_remove(struct checker *checker, struct span registration_key)
     run_soon(checker);
 }
 
+bool checker_confirm(struct checker *checker, const struct check_judgement *judgement)
+{
+    ASSERT_ON_LOOP(checker->loop);
+    return targets_confirm(checker->targets, judgement);
+}
+
 void checker_counts(const struct checker *checker, struct checker_counts *ret_counts)
 {
     targets_counts(checker->targets, ret_counts);

@@ -32,6 +32,8 @@ struct checker_options {
     uint32_t local_address_count;
     uint64_t seed; // of the jitter
     check_judged_fn on_judged;
+    // By how much the next probe of a target whose probe ends now is to begin later.  NULL: never.
+    uint32_t (*slow_ms)(void *arg);
     void *arg;
 };
 
@@ -57,6 +59,11 @@ enum err checker_set(struct checker *checker, struct span registration_key,
                      const struct checker_target *target) MUST_USE;
 // No effect when it is none.  A probe under way is cancelled.
 void checker_remove(struct checker *checker, struct span registration_key);
+
+// A judgement may wait, or be dropped, before it comes where it is to go: tell when it has.  Until then what
+// it says counts as news.  false: it says nothing any more, for its target has gone, or something else is
+// probed in its place.
+bool checker_confirm(struct checker *checker, const struct check_judgement *judgement);
 
 struct checker_counts {
     uint32_t targets;

@@ -169,14 +169,15 @@ struct schedule_entry *schedule_next(struct schedule *schedule, struct mono now)
     return NULL;
 }
 
-void schedule_done(struct schedule *schedule, struct schedule_entry *entry, struct mono now)
+void schedule_done(struct schedule *schedule, struct schedule_entry *entry, struct mono now,
+                   uint32_t slow_ms)
 {
     ASSERT(entry->state == SCHEDULE_RUNNING);
     end_running(schedule, entry);
     uint64_t interval_us = random_jitter(&schedule->random, (uint64_t)entry->interval_ms * 1000,
                                          schedule->options.jitter_percent);
     struct mono at = {entry->began.us + (int64_t)interval_us};
-    arm(schedule, entry, at.us > now.us ? at : now);
+    arm(schedule, entry, mono_add_ms(at.us > now.us ? at : now, slow_ms));
 }
 
 int64_t schedule_wait_us(const struct schedule *schedule, struct mono now)

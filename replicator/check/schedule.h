@@ -75,8 +75,9 @@ void schedule_remove(struct schedule *schedule, struct schedule_entry *entry);
 // Takes the entry that should begin now, or NULL.  Call it until it gives NULL.
 struct schedule_entry *schedule_next(struct schedule *schedule, struct mono now);
 // A running one has ended: it is armed for its next time, an interval from when it began or now, what is
-// later.
-void schedule_done(struct schedule *schedule, struct schedule_entry *entry, struct mono now);
+// later, and `slow_ms` after that.
+void schedule_done(struct schedule *schedule, struct schedule_entry *entry, struct mono now,
+                   uint32_t slow_ms);
 
 // Microseconds from `now` until schedule_next may give something; 0: at once; -1: not before an entry ends
 // or is added.

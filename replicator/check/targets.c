@@ -37,6 +37,9 @@ struct target {
     enum reason other; // seen `other_count` times in a row instead
     uint32_t other_count;
     bool refused;
+    uint64_t ticket;              // another one for another thing that is probed under this key
+    enum status confirmed_status; // with REASON_NONE: nothing was
+    enum reason confirmed_reason;
     char bytes[]; // key, path 0, host 0
 };
 
@@ -50,6 +53,7 @@ struct targets {
     targets_cancel_fn cancel;
     void *arg;
     uint64_t begun, dropped_late;
+    uint64_t tickets; // given out
 };
 
 static struct target *target_of_entry(struct schedule_entry *entry)
@@ -250,6 +254,7 @@ static struct target *target_new(struct targets *targets, struct span key,
     target->check.path = span_of(path, check->path.len);
     target->check.host = span_of(host, check->host.len);
     target->refused = refuse_is_refused(targets->refuse, address);
+    target->ticket = ++targets->tickets;
     target->entry.interval_ms = check->interval_ms;
     hysteresis_init(&target->hysteresis, check->rise, check->fall);
     return target;
@@ -263,6 +268,9 @@ static void carry_over(struct target *target, const struct target *old)
         target->hysteresis = old->hysteresis;
         hysteresis_terms(&target->hysteresis, target->check.rise, target->check.fall);
         target->shown = old->shown;
+        target->ticket = old->ticket;
+        target->confirmed_status = old->confirmed_status;
+        target->confirmed_reason = old->confirmed_reason;
     }
 }
 
@@ -319,6 +327,8 @@ static void refuse_again(void *arg, struct keyed_node *node)
     bool refused = refuse_is_refused(targets->refuse, &target->address);
     if (refused != target->refused) {
         target->refused = refused;
+        target->ticket = ++targets->tickets;
+        target->confirmed_reason = REASON_NONE;
         hysteresis_init(&target->hysteresis, target->check.rise, target->check.fall);
     }
 }
@@ -349,8 +359,23 @@ static void tell(struct target *target, enum status status, const struct probe_r
                                               .status = status,
                                               .reason = result->reason,
                                               .text = span_of(text, cut.len),
-                                              .latency_us = result->latency_us};
+                                              .latency_us = result->latency_us,
+                                              .ticket = target->ticket,
+                                              .news = target->confirmed_status != status ||
+                                                      target->confirmed_reason != result->reason};
     checker->on_judged(checker->arg, &judgement);
+}
+
+bool targets_confirm(struct targets *targets, const struct check_judgement *judgement)
+{
+    struct keyed_node *node = keyed_find(&targets->by_key, judgement->registration_key);
+    struct target *target = node == NULL ? NULL : target_of_node(node);
+    if (target == NULL || target->ticket != judgement->ticket) {
+        return false;
+    }
+    target->confirmed_status = judgement->status;
+    target->confirmed_reason = judgement->reason;
+    return true;
 }
 
 static bool is_timeout(enum reason reason)
@@ -399,12 +424,19 @@ static bool is_late(const struct target *target, const struct probe_result *resu
     return result->outcome == PROBE_FAILED && is_timeout(result->reason) && late_ms > tolerated_ms;
 }
 
+static void end_probe(struct targets *targets, struct target *target, struct mono now)
+{
+    const struct checker_options *checker = &targets->checker;
+    uint32_t slow_ms = checker->slow_ms == NULL ? 0 : checker->slow_ms(checker->arg);
+    schedule_done(&targets->schedule, &target->entry, now, slow_ms);
+}
+
 void targets_done(struct targets *targets, struct target *target, const struct probe_result *result,
                   struct mono now)
 {
     bool late = is_late(target, result, now);
     target->probe = NULL;
-    schedule_done(&targets->schedule, &target->entry, now);
+    end_probe(targets, target, now);
     targets->dropped_late += late;
     if (!late && result->outcome != PROBE_NOTHING && !target->refused) {
         judge(target, result);
@@ -415,7 +447,7 @@ static void begin(struct targets *targets, struct target *target, struct mono no
 {
     if (target->refused) {
         const struct probe_result refused = {.reason = REASON_TARGET_REFUSED};
-        schedule_done(&targets->schedule, &target->entry, now);
+        end_probe(targets, target, now);
         tell(target, STATUS_UNKNOWN, &refused);
         return;
     }
@@ -426,7 +458,7 @@ static void begin(struct targets *targets, struct target *target, struct mono no
     if (targets->start(targets->arg, target, &request) == ERR_OK) {
         targets->begun++;
     } else {
-        schedule_done(&targets->schedule, &target->entry, now);
+        end_probe(targets, target, now);
     }
 }
 

@@ -17,6 +17,7 @@
 #include "replicator/check/checker.h"
 #include "replicator/check/probe.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -47,6 +48,7 @@ enum err targets_refuse(struct targets *targets, const struct check_refused *ref
 enum err targets_set(struct targets *targets, struct span key, const struct checker_target *terms,
                      struct mono now) MUST_USE;
 void targets_remove(struct targets *targets, struct span key);
+bool targets_confirm(struct targets *targets, const struct check_judgement *judgement);
 void targets_counts(const struct targets *targets, struct checker_counts *ret_counts);
 
 // Begins what is due.  Returns the microseconds until it wants to be called again; -1: not before a

@@ -75,12 +75,26 @@ TEST(the_interval_runs_from_one_beginning_to_the_next)
     struct schedule_entry *entry = schedule_next(&fleet.schedule, at_ms(1000));
     CHECK(entry != NULL);
     CHECK(schedule_next(&fleet.schedule, at_ms(9000)) == NULL); // it is under way
-    schedule_done(&fleet.schedule, entry, at_ms(1300));
+    schedule_done(&fleet.schedule, entry, at_ms(1300), 0);
     CHECK_EQ(schedule_wait_us(&fleet.schedule, at_ms(1300)), 700 * MS);
     CHECK(schedule_next(&fleet.schedule, at_ms(1999)) == NULL);
     CHECK(schedule_next(&fleet.schedule, at_ms(2000)) == entry);
-    schedule_done(&fleet.schedule, entry, at_ms(5000)); // longer than the interval
+    schedule_done(&fleet.schedule, entry, at_ms(5000), 0); // longer than the interval
     CHECK(schedule_next(&fleet.schedule, at_ms(5000)) == entry);
+    fleet_fini(&fleet);
+}
+
+TEST(who_is_slowed_down_begins_so_much_later)
+{
+    struct fleet fleet;
+    fleet_init(&fleet, &wide, 1, 1);
+    struct schedule_entry *entry = schedule_next(&fleet.schedule, at_ms(1000));
+    CHECK(entry != NULL);
+    schedule_done(&fleet.schedule, entry, at_ms(1300), 10);
+    CHECK(schedule_next(&fleet.schedule, at_ms(2009)) == NULL);
+    CHECK(schedule_next(&fleet.schedule, at_ms(2010)) == entry);
+    schedule_done(&fleet.schedule, entry, at_ms(5000), 10); // longer than the interval
+    CHECK_EQ(schedule_wait_us(&fleet.schedule, at_ms(5000)), 10 * MS);
     fleet_fini(&fleet);
 }
 
@@ -96,7 +110,7 @@ TEST(jitter_moves_the_next_time_within_its_per_cent)
     for (int i = 0; i < 1000; i++) {
         struct schedule_entry *entry = schedule_next(&fleet.schedule, now);
         CHECK(entry != NULL);
-        schedule_done(&fleet.schedule, entry, now);
+        schedule_done(&fleet.schedule, entry, now, 0);
         int64_t wait_us = schedule_wait_us(&fleet.schedule, now);
         least = wait_us < least ? wait_us : least;
         greatest = wait_us > greatest ? wait_us : greatest;
@@ -121,7 +135,7 @@ TEST(no_more_than_concurrency_are_under_way)
     }
     CHECK(schedule_next(&fleet.schedule, at_ms(1000)) == NULL);
     CHECK_EQ(schedule_wait_us(&fleet.schedule, at_ms(1000)), -1);
-    schedule_done(&fleet.schedule, first, at_ms(1001));
+    schedule_done(&fleet.schedule, first, at_ms(1001), 0);
     CHECK_EQ(schedule_wait_us(&fleet.schedule, at_ms(1001)), 0);
     CHECK(schedule_next(&fleet.schedule, at_ms(1001)) != NULL);
     CHECK(schedule_next(&fleet.schedule, at_ms(1001)) == NULL);
@@ -188,11 +202,11 @@ TEST(a_full_peer_holds_up_nobody_else_and_its_oldest_goes_next)
     CHECK(a != NULL && b != NULL && a->peer != b->peer);
     CHECK(schedule_next(&fleet.schedule, at_ms(1000)) == NULL);
     CHECK_EQ(schedule_wait_us(&fleet.schedule, at_ms(1000)), -1);
-    schedule_done(&fleet.schedule, a, at_ms(1000));
+    schedule_done(&fleet.schedule, a, at_ms(1000), 0);
     struct schedule_entry *c = schedule_next(&fleet.schedule, at_ms(1000));
     CHECK(c != NULL && c != a && c->peer == a->peer);
     // A waiting one may be removed, and so may the one that was let go.
-    schedule_done(&fleet.schedule, b, at_ms(1000));
+    schedule_done(&fleet.schedule, b, at_ms(1000), 0);
     struct schedule_entry *d = b == &fleet.entries[1]   ? &fleet.entries[3]
                                : b == &fleet.entries[3] ? &fleet.entries[1]
                                : b == &fleet.entries[0] ? &fleet.entries[2]
@@ -213,7 +227,7 @@ TEST(nobody_starves_at_a_shared_peer)
     struct schedule_entry *running = NULL;
     for (int64_t ms = 1000; ms < 6000; ms += 10) { // each takes 10 ms: two rounds a second and more
         if (running != NULL) {
-            schedule_done(&fleet.schedule, running, at_ms(ms));
+            schedule_done(&fleet.schedule, running, at_ms(ms), 0);
         }
         running = schedule_next(&fleet.schedule, at_ms(ms));
         if (running != NULL) {
@@ -235,7 +249,7 @@ TEST(a_hundred_thousand_targets_are_no_burden)
     for (int64_t ms = 0; ms <= 2000; ms++) {
         struct schedule_entry *entry = NULL;
         while ((entry = schedule_next(&fleet.schedule, at_ms(ms))) != NULL) {
-            schedule_done(&fleet.schedule, entry, at_ms(ms));
+            schedule_done(&fleet.schedule, entry, at_ms(ms), 0);
             begun++;
         }
     }
@@ -263,8 +277,9 @@ TEST(every_allocation_may_fail)
 
 SUITE("check/schedule", T(targets_that_come_together_spread_over_the_interval),
       T(the_interval_runs_from_one_beginning_to_the_next),
-      T(jitter_moves_the_next_time_within_its_per_cent), T(no_more_than_concurrency_are_under_way),
-      T(in_no_second_more_than_rate_begin), T(the_wait_is_exact_under_the_rate),
+      T(who_is_slowed_down_begins_so_much_later), T(jitter_moves_the_next_time_within_its_per_cent),
+      T(no_more_than_concurrency_are_under_way), T(in_no_second_more_than_rate_begin),
+      T(the_wait_is_exact_under_the_rate),
       T(a_full_peer_holds_up_nobody_else_and_its_oldest_goes_next),
       T(nobody_starves_at_a_shared_peer), T(a_hundred_thousand_targets_are_no_burden),
       T(every_allocation_may_fail));

@@ -21,6 +21,8 @@ struct world {
     char last_path[64], last_where[64];
     char said[1024];    // one line for each judgement
     struct span remove; // removed in on_judged
+    uint32_t slow_ms;
+    struct check_judgement last; // its key and text are not to be looked at
 };
 
 static const struct check_policy tcp = {
@@ -64,9 +66,16 @@ static void on_judged(void *arg, const struct check_judgement *judgement)
                    (int)judgement->registration_key.len, judgement->registration_key.ptr,
                    status_name(judgement->status), reason_word(judgement->reason),
                    (int)judgement->text.len, judgement->text.ptr, (int)judgement->latency_us);
+    world->last = *judgement;
     if (world->remove.len > 0) {
         targets_remove(world->targets, world->remove);
     }
+}
+
+static uint32_t slow_ms(void *arg)
+{
+    const struct world *world = arg;
+    return world->slow_ms;
 }
 
 static enum err world_open(struct world *world, uint32_t concurrency)
@@ -79,6 +88,7 @@ static enum err world_open(struct world *world, uint32_t concurrency)
                                                        .per_target_max = 1},
                                             .seed = 1,
                                             .on_judged = on_judged,
+                                            .slow_ms = slow_ms,
                                             .arg = world};
     const struct targets_options options = {
         .checker = &checker, .start = start, .cancel = cancel, .arg = world};
@@ -252,6 +262,89 @@ TEST(new_terms_keep_the_judgement_of_the_same_target)
     check.rise = 5;
     next(&world, P);
     CHECK_STR(world.said, "k HEALTHY CheckPassed  7\n");
+    targets_free(world.targets);
+}
+
+// The last judgement has come where it was to go.
+static bool confirm(struct world *world, const char *key)
+{
+    world->last.registration_key = span_str(key);
+    return targets_confirm(world->targets, &world->last);
+}
+
+TEST(what_was_not_confirmed_is_news_again)
+{
+    struct world world;
+    world_init(&world);
+    CHECK_OK(SET(&world, "k", "127.0.0.1", 80, &tcp));
+    next(&world, P);
+    CHECK(world.last.news);
+    next(&world, P);
+    CHECK(world.last.news); // the first one was dropped on its way
+    CHECK(confirm(&world, "k"));
+    next(&world, P);
+    CHECK(!world.last.news);
+    for (int i = 0; i < 3; i++) {
+        next(&world, R);
+    }
+    CHECK(world.last.status == STATUS_UNHEALTHY && world.last.news);
+    CHECK(confirm(&world, "k"));
+    for (int i = 0; i < 3; i++) {
+        next(&world, S); // another reason
+    }
+    CHECK(world.last.status == STATUS_UNHEALTHY && world.last.news);
+    CHECK(confirm(&world, "k"));
+    next(&world, S);
+    CHECK(!world.last.news);
+    targets_free(world.targets);
+}
+
+TEST(what_was_said_of_another_target_says_nothing)
+{
+    struct world world;
+    struct check_policy check = tcp;
+    world_init(&world);
+    CHECK_OK(SET(&world, "k", "127.0.0.1", 80, &check));
+    next(&world, P);
+    CHECK(!confirm(&world, "other"));
+    CHECK(confirm(&world, "k"));
+    check.timeout_ms = 100;
+    CHECK_OK(SET(&world, "k", "127.0.0.1", 80, &check)); // the same one, on other terms
+    CHECK(confirm(&world, "k"));
+    next(&world, P);
+    CHECK(!world.last.news);
+    CHECK_OK(SET(&world, "k", "127.0.0.1", 81, &check)); // another one
+    CHECK(!confirm(&world, "k"));
+    next(&world, P);
+    CHECK(world.last.news && confirm(&world, "k"));
+    const struct check_refused refused = {.address = SPAN_LIT("127.0.0.1"), .port = 81};
+    CHECK_OK(targets_refuse(world.targets, &refused));
+    CHECK(!confirm(&world, "k"));
+    targets_remove(world.targets, SPAN_LIT("k"));
+    CHECK_OK(SET(&world, "k", "127.0.0.1", 80, &check));
+    CHECK(!confirm(&world, "k"));
+    targets_free(world.targets);
+}
+
+TEST(the_next_probe_of_whoever_is_slowed_down_begins_later)
+{
+    struct world world;
+    world_init(&world);
+    CHECK_OK(SET(&world, "k", "127.0.0.1", 80, &tcp));
+    struct target *target = begins_within(&world, 1000);
+    CHECK(target != NULL);
+    struct mono began = world.now;
+    world.slow_ms = 10;
+    answer(&world, target, P);
+    CHECK_STR(world.said, "k HEALTHY CheckPassed  7\n"); // it is late, not lost
+    CHECK(begins_within(&world, 1009) == NULL);
+    CHECK((target = begins_within(&world, 2)) != NULL);
+    CHECK_EQ(mono_ms_between(began, world.now), 1010);
+    world.slow_ms = 0;
+    began = world.now;
+    answer(&world, target, P);
+    CHECK(begins_within(&world, 1000) != NULL);
+    CHECK_EQ(mono_ms_between(began, world.now), 1000);
     targets_free(world.targets);
 }
 
@@ -430,7 +523,9 @@ TEST(every_allocation_may_fail)
 SUITE("check/targets", T(only_settled_judgements_are_told),
       T(another_reason_is_taken_over_after_fall_in_a_row),
       T(what_failed_here_says_nothing_about_the_target), T(a_late_loop_condemns_nobody),
-      T(new_terms_keep_the_judgement_of_the_same_target),
+      T(new_terms_keep_the_judgement_of_the_same_target), T(what_was_not_confirmed_is_news_again),
+      T(what_was_said_of_another_target_says_nothing),
+      T(the_next_probe_of_whoever_is_slowed_down_begins_later),
       T(equal_terms_do_not_disturb_a_probe_under_way), T(the_policy_decides_where_and_how_often),
       T(what_cannot_be_probed_is_no_target), T(a_refused_target_is_unknown_and_never_probed),
       T(a_target_may_be_removed_by_its_own_judgement),
