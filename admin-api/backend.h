@@ -115,6 +115,9 @@ struct backend {
     // Takes a write; see struct backend_write.  Outcomes that are known at once may be delivered at once.
     void (*submit)(void *daemon, const struct backend_write *write);
 
+    // By how much whoever has written is to be slowed down now; 0: not at all.
+    uint32_t (*slow_ms)(void *daemon);
+
     bool (*live)(void *daemon);
     bool (*ready)(void *daemon);
     size_t (*conditions)(void *daemon, struct backend_condition *ret, size_t cap);

@@ -85,12 +85,21 @@ static void count_time(const struct serve *serve, struct mono began)
     metric_time(METRIC_HTTP_DURATION, us < 0 ? 0 : (uint64_t)us);
 }
 
+// Who has written too much is not read for a while.  He gets his answer at once: it may say that he is to
+// come back later, and what is kept back would only cost memory here.
+static void slow_down(const struct pending *pending)
+{
+    const struct backend *backend = pending->serve->api.backend;
+    http1_exchange_rest(pending->exchange, backend->slow_ms(backend->daemon));
+}
+
 static void pending_late(void *arg)
 {
     struct pending *pending = arg;
     struct response response;
     response_init(&response);
     write_job_late(pending->job, &response);
+    slow_down(pending);
     send_answer(pending->exchange, &response);
     response_fini(&response);
     count_time(pending->serve, pending->began);
@@ -107,6 +116,7 @@ static void pending_arrived(void *arg)
     }
     struct http1_exchange *exchange = pending->exchange;
     count_time(pending->serve, pending->began);
+    slow_down(pending);
     pending_free(pending);
     struct response response;
     response_init(&response);

@@ -8,19 +8,9 @@
 #include "replicator/check/checker.h"
 #include "replicator/config.h"
 #include "replicator/daemon_state.h"
+#include "replicator/daemon_writes.h"
 #include "replicator/driver.h"
 #include "replicator/seed.h"
-
-static void on_judged(void *arg, const struct check_judgement *judgement)
-{
-    struct daemon *daemon = arg;
-    const struct core_judged judged = {.key = judgement->registration_key,
-                                       .status = judgement->status,
-                                       .reason = judgement->reason,
-                                       .text = judgement->text,
-                                       .latency_us = judgement->latency_us};
-    driver_judged(daemon->driver, &judged);
-}
 
 // Whoever may register an instance could otherwise make us probe ourselves.
 static enum err refuse_own_listeners(struct daemon *daemon)
@@ -53,7 +43,8 @@ int check_stage_start(struct daemon *daemon)
         .local_addresses = daemon->local_addresses,
         .local_address_count = daemon->local_address_count,
         .seed = random_u64(),
-        .on_judged = on_judged,
+        .on_judged = daemon_writes_judged,
+        .slow_ms = daemon_writes_slow_ms,
         .arg = daemon,
     };
     enum err err = checker_new(&options, &daemon->checker);

@@ -168,6 +168,7 @@ void daemon_backend_init(struct daemon *daemon)
         .node_id = daemon->config->node_id,
         .version = MESHPULSE_VERSION,
         .submit = daemon_writes_submit,
+        .slow_ms = daemon_writes_slow_ms,
         .live = backend_live,
         .ready = backend_ready,
         .conditions = backend_conditions,

@@ -3,35 +3,35 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/loop.h"
 #include "base/metric.h"
+#include "replicator/check/checker.h"
 #include "replicator/config.h"
 #include "replicator/daemon_state.h"
 #include "replicator/driver.h"
+#include "replicator/queued.h"
 #include "replicator/write_queue.h"
 
 #include <stdlib.h>
 
-#define BATCH 64 // writes a turn; the loop does other things in between
+#define BATCH 64 // events a turn; the loop does other things in between
+#define US_PER_S 1e6
 
 // One write on its way.
 struct job {
-    struct job *next; // held back
-    struct daemon_writes *writes;
     backend_done_fn done;
     void *arg;
-    enum backend_outcome outcome;
-    struct mono due; // of a held answer
 };
 
 struct daemon_writes {
     struct driver *driver;
     struct loop *loop;
     struct write_queue *queue;
-    struct loop_task *drain;  // of the daemon, which outlives the loop: it may be queued at the end
-    struct loop_timer *timer; // of the first answer that is held back
-    struct job *held, **held_end;             // all wait equally long, so the first is due first
-    uint64_t refused[WRITE_QUEUE_PRIORITIES]; // as counted so far
+    struct loop_task *drain; // of the daemon, which outlives the loop: it may be queued at the end
+    // As told so far.
+    uint64_t dropped[WRITE_QUEUE_PRIORITIES], refused[WRITE_QUEUE_PRIORITIES];
+    bool slow;
 };
 
 // --- answers
@@ -45,91 +45,62 @@ static const enum backend_outcome from_core[] = {
     [CORE_UNKNOWN] = BACKEND_UNKNOWN,
 };
 
-static void answer(struct job *job)
+static void answer(struct job *job, enum backend_outcome outcome)
 {
-    job->done(job->arg, job->outcome);
+    job->done(job->arg, outcome);
     free(job);
-}
-
-static void on_timer(void *arg)
-{
-    struct daemon_writes *writes = arg;
-    struct mono now = loop_now(writes->loop);
-    while (writes->held != NULL && writes->held->due.us <= now.us) {
-        struct job *job = writes->held;
-        writes->held = job->next;
-        answer(job);
-    }
-    if (writes->held == NULL) {
-        writes->held_end = &writes->held;
-    } else {
-        loop_timer_set(writes->timer, writes->held->due);
-    }
-}
-
-// While the queue is slow, whoever writes is slowed down by getting the answer later.
-static void finish(struct job *job, enum backend_outcome outcome)
-{
-    struct daemon_writes *writes = job->writes;
-    struct mono now = loop_now(writes->loop);
-    uint32_t slow_ms = write_queue_slow_ms(writes->queue, now);
-    job->outcome = outcome;
-    if (slow_ms == 0 && writes->held == NULL) {
-        answer(job);
-        return;
-    }
-    job->due = mono_add_ms(now, slow_ms);
-    job->next = NULL;
-    *writes->held_end = job;
-    writes->held_end = &job->next;
-    if (!loop_timer_armed(writes->timer)) {
-        loop_timer_set(writes->timer, writes->held->due);
-    }
 }
 
 static void on_core_done(void *arg, enum core_outcome outcome)
 {
     ASSERT((size_t)outcome < sizeof(from_core) / sizeof(from_core[0]));
-    finish(arg, from_core[outcome]);
+    answer(arg, from_core[outcome]);
 }
 
-// The queue was closed before core saw it.
-static void on_queue_done(void *arg, enum write_queue_outcome outcome)
+// Core will not see it.  On the thread of whoever is more urgent, or of the loop.
+static void on_queue_done(void *arg, enum write_queue_end end)
 {
-    struct job *job = arg;
-    (void)outcome;
-    job->outcome = BACKEND_UNAVAILABLE;
-    answer(job);
+    answer(arg, end == WRITE_QUEUE_DROPPED ? BACKEND_QUEUE_FULL : BACKEND_UNAVAILABLE);
 }
 
 // --- from the queue to core
 
-static const enum core_precondition core_preconditions[] = {
-    [WRITE_QUEUE_ANY] = CORE_ANY,
-    [WRITE_QUEUE_IF_MATCH] = CORE_IF_MATCH,
-    [WRITE_QUEUE_IF_EXISTS] = CORE_IF_EXISTS,
-    [WRITE_QUEUE_IF_ABSENT] = CORE_IF_ABSENT,
-};
+static void take_judgement(struct daemon *daemon, const struct check_judgement *judgement)
+{
+    // Between the probe and now the target may have gone, or be another one.
+    if (daemon->checker == NULL || !checker_confirm(daemon->checker, judgement)) {
+        return;
+    }
+    const struct core_judged judged = {.key = judgement->registration_key,
+                                       .status = judgement->status,
+                                       .reason = judgement->reason,
+                                       .text = judgement->text,
+                                       .latency_us = judgement->latency_us};
+    driver_judged(daemon->driver, &judged);
+}
 
 static void take(void *arg, const struct write_queue_event *event)
 {
-    struct daemon_writes *writes = arg;
-    struct patch patch;
-    enum err err = patch_read(event->patch, &patch);
-    ASSERT(err == ERR_OK); // we wrote it ourselves
-    const struct core_write write = {.key = event->key,
-                                     .patch = &patch,
-                                     .precondition = core_preconditions[event->precondition],
-                                     .version = event->version,
-                                     .ack_stream = event->ack_stream};
-    driver_write(writes->driver, &write, event->done != NULL ? on_core_done : NULL, event->arg);
+    struct daemon *daemon = arg;
+    struct queued queued;
+    queued_read(event->data, &queued);
+    switch (queued.kind) {
+    case QUEUED_WRITE:
+        driver_write(daemon->driver, &queued.write, event->done != NULL ? on_core_done : NULL,
+                     event->arg);
+        break;
+    case QUEUED_JUDGEMENT:
+        take_judgement(daemon, &queued.judgement);
+        break;
+    }
 }
 
 static void on_drain(void *arg)
 {
-    const struct daemon *daemon = arg;
+    struct daemon *daemon = arg;
     struct daemon_writes *writes = daemon->writes;
-    if (write_queue_drain(writes->queue, BATCH, take, writes) == BATCH) {
+    const struct write_queue_consumer consumer = {take, daemon, loop_now(writes->loop)};
+    if (write_queue_drain(writes->queue, BATCH, &consumer) == BATCH) {
         (void)loop_post_task(writes->loop, writes->drain);
     }
 }
@@ -140,32 +111,33 @@ static void on_wake(void *arg)
     (void)loop_post_task(writes->loop, writes->drain);
 }
 
-// --- from a worker into the queue
+// --- into the queue
 
-static const enum write_queue_precondition queue_preconditions[] = {
-    [BACKEND_ANY] = WRITE_QUEUE_ANY,
-    [BACKEND_IF_MATCH] = WRITE_QUEUE_IF_MATCH,
-    [BACKEND_IF_EXISTS] = WRITE_QUEUE_IF_EXISTS,
-    [BACKEND_IF_ABSENT] = WRITE_QUEUE_IF_ABSENT,
+static const enum core_precondition core_preconditions[] = {
+    [BACKEND_ANY] = CORE_ANY,
+    [BACKEND_IF_MATCH] = CORE_IF_MATCH,
+    [BACKEND_IF_EXISTS] = CORE_IF_EXISTS,
+    [BACKEND_IF_ABSENT] = CORE_IF_ABSENT,
 };
 
 static enum err submit(struct daemon_writes *writes, const struct backend_write *write,
                        struct job *job)
 {
-    char bytes[PATCH_LEN_MAX];
-    size_t len = patch_write(write->patch, bytes, sizeof(bytes));
-    if (len == 0) {
-        return ERR_TOO_LARGE;
+    struct queued_bytes bytes;
+    const struct core_write core_write = {.key = write->key,
+                                          .patch = write->patch,
+                                          .precondition = core_preconditions[write->precondition],
+                                          .version = write->version,
+                                          .ack_stream = write->ack_stream};
+    enum err err = queued_from_write(&core_write, &bytes);
+    if (err != ERR_OK) {
+        return err;
     }
     const struct write_queue_event event = {
-        .key = write->key,
-        .patch = span_of(bytes, len),
-        .precondition = queue_preconditions[write->precondition],
-        .version = write->version,
+        .data = span_of(bytes.ptr, bytes.len),
         // An operator's drain must get through when everything else is too much.
         .priority =
             write->patch->record.kind == KEY_OVERRIDE ? WRITE_QUEUE_OPERATOR : WRITE_QUEUE_API,
-        .ack_stream = write->ack_stream,
         .done = on_queue_done,
         .arg = job,
     };
@@ -178,7 +150,7 @@ void daemon_writes_submit(void *arg, const struct backend_write *write)
     struct job *job = malloc(sizeof(*job));
     enum err err = ERR_NOMEM;
     if (job != NULL) {
-        *job = (struct job){.writes = daemon->writes, .done = write->done, .arg = write->arg};
+        *job = (struct job){.done = write->done, .arg = write->arg};
         err = submit(daemon->writes, write, job);
     }
     if (err != ERR_OK) {
@@ -187,7 +159,37 @@ void daemon_writes_submit(void *arg, const struct backend_write *write)
     }
 }
 
+void daemon_writes_judged(void *arg, const struct check_judgement *judgement)
+{
+    struct daemon *daemon = arg;
+    struct queued_bytes bytes;
+    queued_from_judgement(judgement, &bytes);
+    const struct write_queue_event event = {
+        .data = span_of(bytes.ptr, bytes.len),
+        .priority = judgement->news ? WRITE_QUEUE_CHECK : WRITE_QUEUE_LATENCY,
+    };
+    // What is refused, or for what there is no memory, is said again after the next probe.
+    enum err err = write_queue_put(daemon->writes->queue, &event, loop_now(daemon->loop));
+    ASSERT(err != ERR_TOO_LARGE);
+}
+
+uint32_t daemon_writes_slow_ms(void *arg)
+{
+    const struct daemon *daemon = arg;
+    return write_queue_slow_ms(daemon->writes->queue);
+}
+
 // --- life
+
+// A series that nobody has used yet is not shown: a rule that waits for its first step would miss it.
+static void announce(void)
+{
+    for (int i = 0; i < WRITE_QUEUE_PRIORITIES; i++) {
+        struct span name = span_str(write_queue_priority_name((enum write_queue_priority)i));
+        metric_count1(METRIC_WRITE_QUEUE_DROPPED, name, 0);
+        metric_count1(METRIC_WRITE_QUEUE_REFUSED, name, 0);
+    }
+}
 
 int daemon_writes_start(struct daemon *daemon)
 {
@@ -206,18 +208,14 @@ int daemon_writes_start(struct daemon *daemon)
     };
     writes->driver = daemon->driver;
     writes->loop = daemon->loop;
-    writes->held_end = &writes->held;
     writes->drain = &daemon->drain;
     loop_task_init(writes->drain, on_drain, daemon);
-    enum err err = loop_timer_new(daemon->loop, on_timer, writes, &writes->timer);
-    if (err == ERR_OK) {
-        err = write_queue_new(&options, &writes->queue);
-    }
+    enum err err = write_queue_new(&options, &writes->queue);
     if (err != ERR_OK) {
-        loop_timer_free(writes->timer);
         free(writes);
         return daemon_complain(DAEMON_EXIT_FAILED, "write_queue", err_text(err));
     }
+    announce();
     daemon->writes = writes;
     return 0;
 }
@@ -227,7 +225,6 @@ void daemon_writes_stop(struct daemon *daemon)
     struct daemon_writes *writes = daemon->writes;
     daemon_writes_abandon(daemon);
     write_queue_free(writes->queue);
-    loop_timer_free(writes->timer);
     free(writes);
     daemon->writes = NULL;
 }
@@ -235,30 +232,45 @@ void daemon_writes_stop(struct daemon *daemon)
 void daemon_writes_abandon(struct daemon *daemon)
 {
     struct daemon_writes *writes = daemon->writes;
-    write_queue_close(writes->queue, WRITE_QUEUE_UNAVAILABLE);
+    write_queue_close(writes->queue);
     driver_abandon(writes->driver);
-    while (writes->held != NULL) {
-        struct job *job = writes->held;
-        writes->held = job->next;
-        answer(job);
+}
+
+// --- what is told of it
+
+static void count(enum metric metric, const uint64_t totals[WRITE_QUEUE_PRIORITIES],
+                  uint64_t told[WRITE_QUEUE_PRIORITIES])
+{
+    for (int i = 0; i < WRITE_QUEUE_PRIORITIES; i++) {
+        const char *name = write_queue_priority_name((enum write_queue_priority)i);
+        metric_count1(metric, span_str(name), totals[i] - told[i]);
+        told[i] = totals[i];
     }
-    writes->held_end = &writes->held;
-    loop_timer_cancel(writes->timer);
+}
+
+static void say_pace(struct daemon_writes *writes, const struct write_queue_stats *stats)
+{
+    if (stats->slow && !writes->slow) {
+        log_event(LOG_WARN, "slow-down", log_uint("by_ms", write_queue_slow_ms(writes->queue)),
+                  log_uint("waiting", stats->depth), log_uint("capacity", stats->capacity),
+                  log_text("why", "the write queue refuses"));
+    } else if (writes->slow && !stats->slow) {
+        log_event(LOG_INFO, "slow-down-over", log_uint("waiting", stats->depth),
+                  log_uint("capacity", stats->capacity));
+    }
+    writes->slow = stats->slow;
 }
 
 void daemon_writes_measure(struct daemon *daemon)
 {
-    static const char *const names[WRITE_QUEUE_PRIORITIES] = {
-        [WRITE_QUEUE_OPERATOR] = "operator",
-        [WRITE_QUEUE_API] = "api",
-        [WRITE_QUEUE_CHECK] = "check",
-        [WRITE_QUEUE_LATENCY] = "latency",
-    };
     struct daemon_writes *writes = daemon->writes;
-    metric_gauge(METRIC_WRITE_QUEUE_LENGTH, write_queue_len(writes->queue));
-    for (int i = 0; i < WRITE_QUEUE_PRIORITIES; i++) {
-        uint64_t total = write_queue_refused(writes->queue, (enum write_queue_priority)i);
-        metric_count1(METRIC_WRITE_QUEUE_DROPPED, span_str(names[i]), total - writes->refused[i]);
-        writes->refused[i] = total;
-    }
+    struct write_queue_stats stats;
+    write_queue_stats(writes->queue, loop_now(writes->loop), &stats);
+    metric_gauge(METRIC_WRITE_QUEUE_LENGTH, stats.depth);
+    metric_gauge(METRIC_WRITE_QUEUE_CAPACITY, stats.capacity);
+    count(METRIC_WRITE_QUEUE_DROPPED, stats.dropped, writes->dropped);
+    count(METRIC_WRITE_QUEUE_REFUSED, stats.refused, writes->refused);
+    metric_gauge(METRIC_WRITE_QUEUE_SLOW, stats.slow ? 1 : 0);
+    metric_gauge(METRIC_WRITE_QUEUE_SLOW_TIME, (double)stats.slow_us / US_PER_S);
+    say_pace(writes, &stats);
 }

@@ -170,6 +170,39 @@ TEST(a_watcher_hears_of_a_change_by_another_thread)
     tear_down(&stand);
 }
 
+static bool is_silent(int fd)
+{
+    struct pollfd ready = {.fd = fd, .events = POLLIN};
+    return poll(&ready, 1, 0) == 0;
+}
+
+// A machine that is too busy to answer the reader in time shows nothing, and fails nothing.
+TEST(who_writes_too_much_is_not_read_for_a_while_and_who_reads_is)
+{
+    struct stand stand;
+    stand_up(&stand, plain);
+    stand.fake->slow_ms = 300;
+    start(&stand);
+    int writer = connect_to(stand.addresses.port);
+    int reader = connect_to(stand.addresses.port);
+    struct mono since = clock_mono();
+    ask(writer, "PUT " PAY, "", BODY);
+    expect(writer, "200 OK"); // at once, and then
+    ask(writer, "GET " PAY, "", NULL);
+    ask(reader, "GET " PAY, "", NULL);
+    expect(reader, "200 OK");
+    ask(reader, "GET " PAY, "", NULL);
+    expect(reader, "200 OK");
+    bool silent = is_silent(writer);
+    CHECK(silent || mono_ms_between(since, clock_mono()) > 250);
+    stand.fake->slow_ms = 0;
+    expect(writer, "200 OK");
+    CHECK(mono_ms_between(since, clock_mono()) >= 299);
+    close(writer);
+    close(reader);
+    tear_down(&stand);
+}
+
 TEST(a_write_that_takes_longer_is_answered_202)
 {
     struct stand stand;
@@ -404,6 +437,7 @@ TEST(one_that_was_never_started_can_be_freed)
 
 SUITE("integration/admin_server", T(a_long_list_comes_whole_and_the_connection_goes_on),
       T(a_watcher_hears_of_a_change_by_another_thread),
+      T(who_writes_too_much_is_not_read_for_a_while_and_who_reads_is),
       T(a_write_that_takes_longer_is_answered_202), T(a_client_that_leaves_does_not_end_its_write),
       T(a_stop_answers_who_still_waits),
       T(the_probe_listener_and_the_unix_socket_have_their_own_rules),

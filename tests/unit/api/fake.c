@@ -219,6 +219,12 @@ static enum backend_outcome apply(struct fake *fake, const struct backend_write 
     return write->ack_stream ? BACKEND_ACCEPTED : BACKEND_APPLIED;
 }
 
+static uint32_t fake_slow_ms(void *daemon)
+{
+    const struct fake *fake = daemon;
+    return fake->slow_ms;
+}
+
 static void fake_submit(void *daemon, const struct backend_write *write)
 {
     struct fake *fake = daemon;
@@ -254,6 +260,7 @@ struct fake *fake_new(void)
                                      .node_id = "a",
                                      .version = "0.1.0",
                                      .submit = fake_submit,
+                                     .slow_ms = fake_slow_ms,
                                      .live = fake_live,
                                      .ready = fake_ready,
                                      .conditions = fake_conditions,

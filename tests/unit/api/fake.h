@@ -32,6 +32,7 @@ struct fake {
 
     struct tokens *tokens; // freed with the fake
 
+    _Atomic uint32_t slow_ms;               // by how much writers are slowed down
     unsigned submits;                       // how often submit was called
     enum backend_precondition precondition; // of the last write
     struct version version;

@@ -1,316 +1,439 @@
 // SPDX-License-Identifier: Apache-2.0
-// One thread tells the story; one test has many producers, whose events are counted at the end.
+// One thread tells the story, time is a number; who is dropped is told by scripts.  What several threads do is
+// in test_write_queue_threads.c.
 #include "tests/lib/failalloc.h"
 #include "tests/lib/suite.h"
 
 #include "replicator/write_queue.h"
 
-#include <pthread.h>
-#include <sched.h>
-#include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
-static const struct mono now = {1000000};
+#define SAID_LEN 256
+#define EVENTS_MAX 32
 
-static void count_wake(void *arg)
+struct story {
+    struct write_queue *queue;
+    struct mono now;
+    unsigned wakes;
+    char said[SAID_LEN];
+    struct teller {
+        struct story *story;
+        unsigned number;
+    } tellers[EVENTS_MAX];
+    unsigned puts;
+};
+
+static const struct write_queue_options four = {
+    .capacity = 4, .drop_low_percent = 75, .slow_after_ms = 500, .slow_by_ms = 10};
+
+static void say(struct story *story, unsigned number, const char *word)
 {
-    atomic_fetch_add((atomic_int *)arg, 1);
+    size_t len = strlen(story->said);
+    (void)snprintf(story->said + len, SAID_LEN - len, "%u%s ", number, word);
 }
 
-static struct write_queue *queue_new(uint32_t capacity, atomic_int *wakes)
+static void on_done(void *arg, enum write_queue_end end)
 {
-    struct write_queue *queue = NULL;
-    const struct write_queue_options options = {.capacity = capacity,
-                                                .drop_low_percent = 50,
-                                                .slow_after_ms = 500,
-                                                .slow_by_ms = 10,
-                                                .wake = wakes == NULL ? NULL : count_wake,
-                                                .wake_arg = wakes};
-    CHECK_OK(write_queue_new(&options, &queue));
-    return queue;
+    const struct teller *teller = arg;
+    say(teller->story, teller->number, end == WRITE_QUEUE_DROPPED ? "=dropped" : "=closed");
 }
 
-static void end(struct write_queue *queue)
+static void on_wake(void *arg)
 {
-    write_queue_close(queue, WRITE_QUEUE_NOT_READY);
-    write_queue_free(queue);
+    struct story *story = arg;
+    story->wakes++;
 }
 
-static enum err put(struct write_queue *queue, const char *key, enum write_queue_priority priority)
+static void story_init(struct story *story, const struct write_queue_options *options)
 {
+    *story = (struct story){.now = {1000000}};
+    struct write_queue_options own = *options;
+    own.wake = on_wake;
+    own.wake_arg = story;
+    CHECK_OK(write_queue_new(&own, &story->queue));
+}
+
+static void story_fini(struct story *story)
+{
+    write_queue_close(story->queue);
+    write_queue_free(story->queue);
+}
+
+// The event's data is its number.
+static enum err put(struct story *story, enum write_queue_priority priority)
+{
+    struct teller *teller = &story->tellers[story->puts];
+    CHECK(story->puts < EVENTS_MAX);
+    *teller = (struct teller){story, story->puts++};
     const struct write_queue_event event = {
-        .key = span_str(key), .patch = SPAN_LIT("patch"), .priority = priority};
-    return write_queue_put(queue, &event, now);
+        .data = span_of((const char *)&teller->number, sizeof(teller->number)),
+        .priority = priority,
+        .done = on_done,
+        .arg = teller};
+    return write_queue_put(story->queue, &event, story->now);
 }
 
-static void append_key(void *arg, const struct write_queue_event *event)
+static void take(void *arg, const struct write_queue_event *event)
 {
-    char *text = arg;
-    size_t len = strlen(text);
-    CHECK(span_eq_str(event->patch, "patch"));
-    memcpy(text + len, event->key.ptr, event->key.len);
-    text[len + event->key.len] = '\0';
+    unsigned number = 0;
+    CHECK_UEQ(event->data.len, sizeof(number));
+    memcpy(&number, event->data.ptr, sizeof(number));
+    say(arg, number, "");
 }
 
-TEST(the_most_urgent_comes_first_and_a_line_keeps_its_order)
+static size_t drain(struct story *story, size_t max)
 {
-    struct write_queue *queue = queue_new(64, NULL);
-    char text[64] = "";
-    CHECK_OK(put(queue, "l", WRITE_QUEUE_LATENCY));
-    CHECK_OK(put(queue, "a1", WRITE_QUEUE_API));
-    CHECK_OK(put(queue, "c", WRITE_QUEUE_CHECK));
-    CHECK_OK(put(queue, "a2", WRITE_QUEUE_API));
-    CHECK_OK(put(queue, "o", WRITE_QUEUE_OPERATOR));
-    CHECK_OK(put(queue, "a3", WRITE_QUEUE_API));
-    CHECK_EQ(write_queue_len(queue), 6);
-    CHECK_EQ(write_queue_drain(queue, 2, append_key, text), 2);
-    CHECK_STR(text, "oa1");
-    CHECK_EQ(write_queue_drain(queue, 100, append_key, text), 4);
-    CHECK_STR(text, "oa1a2a3cl");
-    CHECK_EQ(write_queue_drain(queue, 100, append_key, text), 0);
-    end(queue);
+    const struct write_queue_consumer consumer = {take, story, story->now};
+    return write_queue_drain(story->queue, max, &consumer);
 }
 
-TEST(each_priority_has_its_ceiling)
+// o a c l: puts one of that priority; -: takes one; others: nothing.
+static void play(struct story *story, const char *script)
 {
-    struct write_queue *queue = queue_new(32, NULL);
-    const struct {
-        enum write_queue_priority priority;
-        int accepted; // more
-    } rows[] = {{WRITE_QUEUE_LATENCY, 16},
-                {WRITE_QUEUE_CHECK, 14},
-                {WRITE_QUEUE_LATENCY, 0},
-                {WRITE_QUEUE_API, 0},
-                {WRITE_QUEUE_OPERATOR, 2}};
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        for (int j = 0; j < rows[i].accepted; j++) {
-            CHECK_OK(put(queue, "k", rows[i].priority));
+    static const char letters[] = "oacl";
+    for (const char *at = script; *at != '\0'; at++) {
+        const char *letter = strchr(letters, *at);
+        if (letter != NULL &&
+            put(story, (enum write_queue_priority)(letter - letters)) == ERR_FULL) {
+            say(story, story->puts - 1, "=full");
+        } else if (*at == '-') {
+            (void)drain(story, 1);
         }
-        CHECK_EQ(put(queue, "k", rows[i].priority), ERR_FULL);
     }
-    CHECK_EQ(write_queue_len(queue), 32);
-    CHECK_UEQ(write_queue_refused(queue, WRITE_QUEUE_LATENCY), 2);
-    CHECK_UEQ(write_queue_refused(queue, WRITE_QUEUE_OPERATOR), 1);
-    char text[128] = "";
-    CHECK_EQ(write_queue_drain(queue, 1, append_key, text), 1);
-    CHECK_OK(put(queue, "k", WRITE_QUEUE_OPERATOR));
-    end(queue);
 }
 
-TEST(the_event_arrives_as_it_was_put)
+TEST(the_priority_decides_only_who_is_dropped)
 {
-    struct write_queue *queue = queue_new(4, NULL);
-    static char key[KEY_LEN_MAX + 1];
-    static char patch[PATCH_LEN_MAX + 1];
-    memset(key, 'k', sizeof(key));
-    memset(patch, 'p', sizeof(patch));
-    struct write_queue_event event = {.key = span_of(key, KEY_LEN_MAX + 1)};
-    CHECK_EQ(write_queue_put(queue, &event, now), ERR_TOO_LARGE);
-    event.key.len = KEY_LEN_MAX;
-    event.patch = span_of(patch, PATCH_LEN_MAX + 1);
-    CHECK_EQ(write_queue_put(queue, &event, now), ERR_TOO_LARGE);
-    event.patch.len = PATCH_LEN_MAX;
-    CHECK_OK(write_queue_put(queue, &event, now));
-    event.key.len = 0;
-    event.patch.len = 0;
-    CHECK_OK(write_queue_put(queue, &event, now));
-    end(queue);
+    const struct {
+        const char *script; // numbers begin with 0; there are four slots, of which three are calm
+        const char *said;
+    } rows[] = {
+        {"laco ----", "0 1 2 3 "}, // the order is that in which they came
+        {"aa ll --", "3=dropped 0 1 2 "},
+        {"ll -l -ll --", "0 1 2 3 4 "},
+        // full: the least urgent gives way, of several the newest
+        {"llaa c ----", "1=dropped 0 2 3 4 "},
+        {"cala -a a a ----", "0 2=dropped 6=full 1 3 4 5 "},
+        {"ccaa o o o ----", "1=dropped 0=dropped 3=dropped 2 4 5 6 "},
+        {"lcao a o ----", "0=dropped 1=dropped 2 3 4 5 "},
+        // nothing less urgent waits
+        {"aaaa a c l o ----", "4=full 5=full 6=dropped 3=dropped 0 1 2 7 "},
+        {"oooo o a c l ----", "4=full 5=full 6=full 7=dropped 0 1 2 3 "},
+        {"cccc c ----", "4=full 0 1 2 3 "},
+        // a place that became free is used
+        {"aaaa a - a - a --- -", "4=full 0 1 2 3 5 6 "},
+        {"aaaa - o ----", "0 1 2 3 4 "},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct story story;
+        story_init(&story, &four);
+        play(&story, rows[i].script);
+        (void)drain(&story, EVENTS_MAX);
+        ck_assert_msg(strcmp(story.said, rows[i].said) == 0, "row %zu: %s", i, story.said);
+        story_fini(&story);
+    }
 }
 
-static void check_whole(void *arg, const struct write_queue_event *event)
+TEST(what_is_dropped_and_refused_is_counted_by_priority)
 {
-    CHECK(span_eq_str(event->key, "key"));
-    CHECK(span_eq_str(event->patch, "body"));
-    CHECK_EQ(event->precondition, WRITE_QUEUE_IF_MATCH);
-    CHECK_UEQ(event->version.counter, 7);
-    CHECK_EQ(event->ack_stream, true);
-    CHECK(event->arg == arg);
+    struct story story;
+    struct write_queue_stats stats;
+    story_init(&story, &four);
+    write_queue_stats(story.queue, story.now, &stats);
+    CHECK_EQ(stats.depth, 0);
+    CHECK_EQ(stats.capacity, 4);
+    play(&story, "caal al oac");
+    write_queue_stats(story.queue, story.now, &stats);
+    CHECK_STR(story.said, "3=dropped 5=dropped 0=dropped 7=full 8=full ");
+    CHECK_EQ(stats.depth, 4);
+    const uint64_t dropped[] = {0, 0, 1, 2};
+    const uint64_t refused[] = {0, 1, 1, 0};
+    CHECK_MEM(stats.dropped, dropped, sizeof(dropped));
+    CHECK_MEM(stats.refused, refused, sizeof(refused));
+    CHECK(!stats.slow);
+    CHECK_STR(write_queue_priority_name(WRITE_QUEUE_LATENCY), "latency");
+    story_fini(&story);
 }
 
-TEST(every_member_of_an_event_travels)
+static void check_data(void *arg, const struct write_queue_event *event)
 {
-    struct write_queue *queue = queue_new(4, NULL);
-    char key[] = "key";
-    const struct write_queue_event event = {.key = span_str(key),
-                                            .patch = SPAN_LIT("body"),
-                                            .precondition = WRITE_QUEUE_IF_MATCH,
-                                            .version = {7, 8},
-                                            .priority = WRITE_QUEUE_API,
-                                            .ack_stream = true,
-                                            .arg = &key};
-    CHECK_OK(write_queue_put(queue, &event, now));
-    key[0] = 'x'; // it was copied
-    CHECK_EQ(write_queue_drain(queue, 1, check_whole, &key), 1);
-    end(queue);
+    const struct span *data = arg;
+    CHECK_UEQ(event->data.len, data->len);
+    CHECK_MEM(event->data.ptr, data->ptr, data->len);
+    CHECK_EQ(event->priority, WRITE_QUEUE_CHECK);
+}
+
+TEST(the_data_arrives_as_it_was_put)
+{
+    static char bytes[WRITE_QUEUE_DATA_MAX + 1];
+    const size_t lens[] = {0, 1, WRITE_QUEUE_SHORT_LEN, WRITE_QUEUE_SHORT_LEN + 1,
+                           WRITE_QUEUE_DATA_MAX};
+    struct story story;
+    story_init(&story, &four);
+    for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+        memset(bytes, (int)('a' + i), sizeof(bytes));
+        struct span data = span_of(bytes, lens[i]);
+        const struct write_queue_event event = {.data = data, .priority = WRITE_QUEUE_CHECK};
+        const struct write_queue_consumer consumer = {check_data, &data, story.now};
+        CHECK_OK(write_queue_put(story.queue, &event, story.now));
+        CHECK_UEQ(write_queue_drain(story.queue, 2, &consumer), 1);
+    }
+    const struct write_queue_event event = {.data = span_of(bytes, sizeof(bytes))};
+    CHECK_EQ(write_queue_put(story.queue, &event, story.now), ERR_TOO_LARGE);
+    story_fini(&story);
+}
+
+// Where it is freed: handed over, dropped for another, refused, closed.
+TEST(long_data_is_freed_whatever_becomes_of_it)
+{
+    static char bytes[WRITE_QUEUE_DATA_MAX];
+    struct story story;
+    story_init(&story, &four);
+    struct write_queue_event event = {.data = span_of(bytes, sizeof(bytes)),
+                                      .priority = WRITE_QUEUE_API};
+    for (int i = 0; i < 4; i++) {
+        CHECK_OK(write_queue_put(story.queue, &event, story.now));
+    }
+    CHECK_EQ(write_queue_put(story.queue, &event, story.now), ERR_FULL);
+    event.priority = WRITE_QUEUE_OPERATOR;
+    CHECK_OK(write_queue_put(story.queue, &event, story.now));
+    event.priority = WRITE_QUEUE_LATENCY;
+    CHECK_OK(write_queue_put(story.queue, &event, story.now));
+    story_fini(&story); // the leak checker judges
 }
 
 TEST(only_the_first_event_wakes)
 {
-    atomic_int wakes = 0;
-    struct write_queue *queue = queue_new(32, &wakes);
-    char text[64] = "";
-    CHECK_OK(put(queue, "a", WRITE_QUEUE_API));
-    CHECK_OK(put(queue, "b", WRITE_QUEUE_API));
-    CHECK_EQ(atomic_load(&wakes), 1);
-    CHECK_EQ(write_queue_drain(queue, 1, append_key, text), 1);
-    CHECK_OK(put(queue, "c", WRITE_QUEUE_API));
-    CHECK_EQ(atomic_load(&wakes), 1);
-    CHECK_EQ(write_queue_drain(queue, 9, append_key, text), 2);
-    CHECK_OK(put(queue, "d", WRITE_QUEUE_OPERATOR));
-    CHECK_EQ(atomic_load(&wakes), 2);
-    end(queue);
+    struct story story;
+    story_init(&story, &four);
+    play(&story, "aa");
+    CHECK_EQ(story.wakes, 1);
+    play(&story, "-a");
+    CHECK_EQ(story.wakes, 1);
+    CHECK_EQ(drain(&story, 2), 2);
+    play(&story, "a"); // the consumer has seen as many as it wanted, and not that there are none
+    CHECK_EQ(story.wakes, 2);
+    CHECK_EQ(drain(&story, 2), 1);
+    play(&story, "a");
+    CHECK_EQ(story.wakes, 3);
+    CHECK_EQ(drain(&story, 0), 0);
+    story_fini(&story);
 }
 
-TEST(who_waits_too_long_slows_the_others)
+static void put_while_drained(void *arg, const struct write_queue_event *event)
 {
-    struct write_queue *queue = queue_new(32, NULL);
-    CHECK_EQ(write_queue_slow_ms(queue, mono_add_ms(now, 9000)), 0);
-    CHECK_OK(put(queue, "a", WRITE_QUEUE_CHECK));
-    CHECK_EQ(write_queue_slow_ms(queue, mono_add_ms(now, 500)), 0);
-    CHECK_EQ(write_queue_slow_ms(queue, mono_add_ms(now, 501)), 10);
-    char text[64] = "";
-    CHECK_EQ(write_queue_drain(queue, 1, append_key, text), 1);
-    CHECK_EQ(write_queue_slow_ms(queue, mono_add_ms(now, 501)), 0);
-    end(queue);
-}
-
-struct answers {
-    int count;
-    enum write_queue_outcome last;
-};
-
-static void answer(void *arg, enum write_queue_outcome outcome)
-{
-    struct answers *answers = arg;
-    answers->count++;
-    answers->last = outcome;
-}
-
-TEST(closing_answers_all_that_wait_once_and_refuses_the_rest)
-{
-    struct answers answers = {0, WRITE_QUEUE_APPLIED};
-    struct write_queue *queue = queue_new(32, NULL);
-    struct write_queue_event event = {.key = SPAN_LIT("k"), .done = answer, .arg = &answers};
-    for (int i = 0; i < 5; i++) {
-        event.priority = i % 2 == 0 ? WRITE_QUEUE_API : WRITE_QUEUE_OPERATOR;
-        CHECK_OK(write_queue_put(queue, &event, now));
+    struct story *story = arg;
+    take(story, event);
+    if (story->puts < 3) {
+        CHECK_OK(put(story, WRITE_QUEUE_API));
     }
-    write_queue_close(queue, WRITE_QUEUE_UNAVAILABLE);
-    CHECK_EQ(answers.count, 5);
-    CHECK_EQ(answers.last, WRITE_QUEUE_UNAVAILABLE);
-    CHECK_EQ(write_queue_put(queue, &event, now), ERR_CLOSED);
-    write_queue_close(queue, WRITE_QUEUE_NOT_READY);
-    CHECK_EQ(answers.count, 5);
-    write_queue_free(queue);
+}
+
+TEST(who_drains_needs_no_waking)
+{
+    struct story story;
+    story_init(&story, &four);
+    const struct write_queue_consumer consumer = {put_while_drained, &story, story.now};
+    play(&story, "a");
+    CHECK_UEQ(write_queue_drain(story.queue, 9, &consumer), 3);
+    CHECK_STR(story.said, "0 1 2 ");
+    CHECK_EQ(story.wakes, 1);
+    play(&story, "a");
+    CHECK_EQ(story.wakes, 2);
+    story_fini(&story);
+}
+
+// --- slowing down
+
+// A digit d lets d * 100 ms pass.
+static void play_in_time(struct story *story, const char *script)
+{
+    for (const char *at = script; *at != '\0'; at++) {
+        const char one[2] = {*at, '\0'};
+        play(story, one);
+        story->now = mono_add_ms(story->now, *at >= '0' && *at <= '9' ? (*at - '0') * 100 : 0);
+    }
+}
+
+TEST(who_refuses_without_a_pause_slows_the_others_until_it_is_calm)
+{
+    const struct {
+        const char *script;
+        bool slow;
+        int64_t slow_ms;
+    } rows[] = {
+        {"aaaa 9", false, 0}, // full, but nobody was refused
+        {"aaaa a 5", false, 0},
+        {"aaaa a 4 a", false, 0},
+        {"aaaa a 5 a", true, 0},
+        {"aaaa a 2 a 3 a 7", true, 700},
+        {"aaaa a 9 a", false, 0}, // a pause of more than that
+        {"aaaa a 9 a 5 a", true, 0},
+        {"aaaa a 5 a 9 9", true, 1800},  // nobody tries any more, and it is still full
+        {"aaaa a 5 a 2 - 1", true, 300}, // three wait: not below the mark
+        {"aaaa a 5 a 2 -- 9", false, 200},
+        {"aaaa a 5 a 2 -- 9 aa a 5 a 3", true, 500}, // anew
+        {"aaaa a 4 -- aa a 4 a", false, 0},          // it was calm in between
+        {"aaac a 5 a", true, 0},                     // who is dropped from a full queue counts, too
+        {"aaal a 5 a", false, 0},                    // this one was dropped before
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct story story;
+        struct write_queue_stats stats;
+        story_init(&story, &four);
+        play_in_time(&story, rows[i].script);
+        write_queue_stats(story.queue, story.now, &stats);
+        ck_assert_msg(stats.slow == rows[i].slow, "row %zu", i);
+        CHECK_EQ(write_queue_slow_ms(story.queue), rows[i].slow ? 10 : 0);
+        ck_assert_msg(stats.slow_us == (uint64_t)rows[i].slow_ms * 1000, "row %zu: %llu us", i,
+                      (unsigned long long)stats.slow_us);
+        story_fini(&story);
+    }
+}
+
+TEST(slow_after_nothing_means_never)
+{
+    struct story story;
+    struct write_queue_options options = four;
+    options.slow_after_ms = 0;
+    story_init(&story, &options);
+    play_in_time(&story, "aaaa a 5 a 5 a");
+    CHECK_EQ(write_queue_slow_ms(story.queue), 0);
+    story_fini(&story);
+}
+
+TEST(the_least_mark_is_one_event)
+{
+    struct story story;
+    struct write_queue_options options = four;
+    options.drop_low_percent = 1;
+    story_init(&story, &options);
+    play_in_time(&story, "ll aaa a 5 a");
+    CHECK_STR(story.said, "1=dropped 0=dropped 6=full ");
+    CHECK_EQ(write_queue_slow_ms(story.queue), 10);
+    play(&story, "----");
+    CHECK_EQ(write_queue_slow_ms(story.queue), 0);
+    story_fini(&story);
+}
+
+// --- callbacks that put, and the end
+
+// Puts an operator's event when it is told that its own is gone.
+static void put_again(void *arg, enum write_queue_end end)
+{
+    struct teller *teller = arg;
+    on_done(teller, end);
+    enum err err = put(teller->story, WRITE_QUEUE_OPERATOR);
+    say(teller->story, teller->number,
+        err == ERR_OK       ? "=again"
+        : err == ERR_CLOSED ? "=in-vain"
+                            : "=full");
+}
+
+static enum err put_stubborn(struct story *story, enum write_queue_priority priority)
+{
+    struct teller *teller = &story->tellers[story->puts];
+    *teller = (struct teller){story, story->puts++};
+    const struct write_queue_event event = {
+        .data = span_of((const char *)&teller->number, sizeof(teller->number)),
+        .priority = priority,
+        .done = put_again,
+        .arg = teller};
+    return write_queue_put(story->queue, &event, story->now);
+}
+
+TEST(whoever_is_told_may_put_again)
+{
+    struct story story;
+    story_init(&story, &four);
+    play(&story, "aaa");
+    CHECK_OK(put_stubborn(&story, WRITE_QUEUE_LATENCY)); // 3, and 4 in its place
+    CHECK_STR(story.said, "3=dropped 3=again ");
+    CHECK_OK(put_stubborn(&story, WRITE_QUEUE_OPERATOR)); // 5 instead of 2
+    CHECK_STR(story.said, "3=dropped 3=again 2=dropped ");
+    story.said[0] = '\0';
+    write_queue_close(story.queue);
+    CHECK_STR(story.said, "0=closed 1=closed 4=closed 5=closed 5=in-vain ");
+    story_fini(&story);
+}
+
+TEST(closing_ends_all_that_wait_once_and_refuses_the_rest)
+{
+    struct story story;
+    story_init(&story, &four);
+    play(&story, "alo");
+    write_queue_close(story.queue);
+    CHECK_STR(story.said, "0=closed 1=closed 2=closed ");
+    CHECK_EQ(put(&story, WRITE_QUEUE_OPERATOR), ERR_CLOSED);
+    write_queue_close(story.queue);
+    CHECK_EQ(drain(&story, 9), 0);
+    CHECK_STR(story.said, "0=closed 1=closed 2=closed ");
+    write_queue_free(story.queue);
+}
+
+static void close_from_inside(void *arg, const struct write_queue_event *event)
+{
+    struct story *story = arg;
+    take(story, event);
+    write_queue_close(story->queue);
+}
+
+TEST(the_consumer_may_close)
+{
+    struct story story;
+    story_init(&story, &four);
+    play_in_time(&story, "aaaa a 5 a"); // and it is slow
+    const struct write_queue_consumer consumer = {close_from_inside, &story, story.now};
+    CHECK_UEQ(write_queue_drain(story.queue, 9, &consumer), 1);
+    CHECK_STR(story.said, "4=full 5=full 0 1=closed 2=closed 3=closed ");
+    CHECK_EQ(write_queue_slow_ms(story.queue), 0);
+    story_fini(&story);
 }
 
 TEST(a_queue_that_can_hold_nothing_is_refused)
 {
     struct write_queue *queue = NULL;
-    CHECK_EQ(write_queue_new(&(struct write_queue_options){.capacity = 0}, &queue), ERR_INVALID);
-    CHECK_EQ(write_queue_new(&(struct write_queue_options){1, 101, 0, 0, NULL, NULL}, &queue),
-             ERR_INVALID);
-}
-
-// --- many producers
-
-#define PRODUCERS 4
-#define EVENTS 5000
-
-struct producer {
-    struct write_queue *queue;
-    atomic_int *running;
-    unsigned char id;
-    int refused;
-};
-
-static void *produce(void *arg)
-{
-    struct producer *producer = arg;
-    for (int i = 0; i < EVENTS; i++) {
-        const unsigned char bytes[3] = {producer->id, (unsigned char)(i >> 8), (unsigned char)i};
-        const struct write_queue_event event = {.key = span_of(bytes, sizeof(bytes)),
-                                                .priority = WRITE_QUEUE_API};
-        enum err err = ERR_FULL;
-        while ((err = write_queue_put(producer->queue, &event, now)) == ERR_FULL) {
-            producer->refused++;
-            (void)sched_yield();
-        }
-        if (err != ERR_OK) {
-            break;
-        }
-    }
-    atomic_fetch_sub(producer->running, 1);
-    return NULL;
-}
-
-struct seen {
-    int next[PRODUCERS];
-    int out_of_order;
-    int count;
-};
-
-static void see(void *arg, const struct write_queue_event *event)
-{
-    struct seen *seen = arg;
-    const unsigned char *bytes = (const unsigned char *)event->key.ptr;
-    int number = bytes[1] << 8 | bytes[2];
-    seen->out_of_order += seen->next[bytes[0]] != number;
-    seen->next[bytes[0]] = number + 1;
-    seen->count++;
-}
-
-TEST(no_event_of_many_producers_is_lost_doubled_or_overtaken)
-{
-    atomic_int wakes = 0;
-    atomic_int running = PRODUCERS;
-    struct seen seen = {{0}, 0, 0};
-    struct write_queue *queue = queue_new(64, &wakes);
-    struct producer producers[PRODUCERS];
-    pthread_t threads[PRODUCERS];
-    for (unsigned char i = 0; i < PRODUCERS; i++) {
-        producers[i] = (struct producer){queue, &running, i, 0};
-        CHECK_EQ(pthread_create(&threads[i], NULL, produce, &producers[i]), 0);
-    }
-    while (atomic_load(&running) > 0 || write_queue_len(queue) > 0) {
-        if (write_queue_drain(queue, 16, see, &seen) == 0) {
-            (void)sched_yield();
-        }
-    }
-    for (int i = 0; i < PRODUCERS; i++) {
-        CHECK_EQ(pthread_join(threads[i], NULL), 0);
-    }
-    CHECK_EQ(seen.count, PRODUCERS * EVENTS);
-    CHECK_EQ(seen.out_of_order, 0);
-    CHECK(atomic_load(&wakes) > 0);
-    end(queue);
+    struct write_queue_options options = four;
+    options.capacity = 0;
+    CHECK_EQ(write_queue_new(&options, &queue), ERR_INVALID);
+    options.capacity = 4;
+    options.drop_low_percent = 101;
+    CHECK_EQ(write_queue_new(&options, &queue), ERR_INVALID);
+    write_queue_free(NULL);
 }
 
 static bool walk(void *arg)
 {
-    (void)arg;
+    static const char bytes[WRITE_QUEUE_SHORT_LEN + 1];
     struct write_queue *queue = NULL;
-    const struct write_queue_options options = {.capacity = 2, .drop_low_percent = 100};
-    const struct write_queue_event event = {.key = SPAN_LIT("key"), .patch = SPAN_LIT("patch")};
-    if (write_queue_new(&options, &queue) != ERR_OK) {
+    struct write_queue_stats stats;
+    (void)arg;
+    if (write_queue_new(&four, &queue) != ERR_OK) {
         return false;
     }
-    bool first = write_queue_put(queue, &event, now) == ERR_OK;
-    bool second = write_queue_put(queue, &event, now) == ERR_OK;
-    bool counted = write_queue_len(queue) == (uint32_t)first + (uint32_t)second;
-    end(queue);
-    return first && second && counted;
+    const struct write_queue_event large = {.data = span_of(bytes, sizeof(bytes))};
+    const struct write_queue_event small = {.data = SPAN_LIT("data")};
+    enum err first = write_queue_put(queue, &large, (struct mono){0});
+    enum err second = write_queue_put(queue, &small, (struct mono){0});
+    write_queue_stats(queue, (struct mono){0}, &stats);
+    bool counted = stats.depth == (uint32_t)(first == ERR_OK) + (uint32_t)(second == ERR_OK);
+    write_queue_close(queue);
+    write_queue_free(queue);
+    return first == ERR_OK && second == ERR_OK && counted;
 }
 
 TEST(every_allocation_may_fail)
 {
-    CHECK_EQ(failalloc_each(walk, NULL), 4);
+    CHECK_EQ(failalloc_each(walk, NULL), 3);
 }
 
-SUITE("config/write_queue", T(the_most_urgent_comes_first_and_a_line_keeps_its_order),
-      T(each_priority_has_its_ceiling), T(the_event_arrives_as_it_was_put),
-      T(every_member_of_an_event_travels), T(only_the_first_event_wakes),
-      T(who_waits_too_long_slows_the_others),
-      T(closing_answers_all_that_wait_once_and_refuses_the_rest),
-      T(a_queue_that_can_hold_nothing_is_refused),
-      T(no_event_of_many_producers_is_lost_doubled_or_overtaken), T(every_allocation_may_fail));
+SUITE("config/write_queue", T(the_priority_decides_only_who_is_dropped),
+      T(what_is_dropped_and_refused_is_counted_by_priority), T(the_data_arrives_as_it_was_put),
+      T(long_data_is_freed_whatever_becomes_of_it), T(only_the_first_event_wakes),
+      T(who_drains_needs_no_waking),
+      T(who_refuses_without_a_pause_slows_the_others_until_it_is_calm),
+      T(slow_after_nothing_means_never), T(the_least_mark_is_one_event),
+      T(whoever_is_told_may_put_again), T(closing_ends_all_that_wait_once_and_refuses_the_rest),
+      T(the_consumer_may_close), T(a_queue_that_can_hold_nothing_is_refused),
+      T(every_allocation_may_fail));

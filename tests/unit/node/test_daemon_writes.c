@@ -3,6 +3,8 @@
 #include "replicator/daemon_writes.h"
 
 #include "base/loop.h"
+#include "base/metric.h"
+#include "replicator/check/backend.h"
 #include "replicator/config.h"
 #include "replicator/daemon_state.h"
 #include "tests/lib/failalloc.h"
@@ -11,6 +13,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 
 #define CAPACITY 16
 #define THREADS 4
@@ -32,6 +35,8 @@ static bool bench_init(struct bench *bench, uint32_t capacity)
     }
     bench->config.write_queue_capacity = capacity;
     bench->config.write_queue_drop_low_at = 80;
+    bench->config.write_queue_slow_after_ms = 1;
+    bench->config.write_queue_slow_by_ms = 10;
     bench->daemon.config = &bench->config;
     bench->daemon.loop = bench->fixture.loop;
     bench->daemon.driver = bench->fixture.driver;
@@ -90,23 +95,136 @@ TEST(a_write_is_answered_once_the_loop_has_turned)
 }
 END_TEST
 
+static double value(enum metric metric, const char *priority)
+{
+    return metric_value(metric, priority == NULL ? SPAN_NONE : span_str(priority), SPAN_NONE);
+}
+
+static void drain_order(struct bench *bench)
+{
+    const struct patch patch = {.op = PATCH_PUT,
+                                .record = {.kind = KEY_OVERRIDE,
+                                           .override = {.status = STATUS_DRAINING,
+                                                        .reason = SPAN_LIT("deploy"),
+                                                        .actor = SPAN_LIT("ops")}}};
+    struct key_bytes key;
+    key_override(SPAN_LIT("default"), SPAN_LIT("pay"), SPAN_LIT("p1"), &key);
+    const struct backend_write write = {
+        .key = key_span(&key), .patch = &patch, .done = on_done, .arg = bench};
+    daemon_writes_submit(&bench->daemon, &write);
+}
+
 TEST(a_full_queue_refuses_at_once_and_takes_nothing)
 {
     struct bench *bench = malloc(sizeof(*bench));
     CHECK(bench_init(bench, CAPACITY));
-    unsigned taken = 0;
-    while (bench->answers == 0 && taken <= CAPACITY) {
+    CHECK_EQ(value(METRIC_WRITE_QUEUE_REFUSED, "api"), 0);
+    for (unsigned i = 0; i < CAPACITY; i++) {
         submit(bench, "p1", BACKEND_ANY);
-        taken++;
     }
+    CHECK_EQ(bench->answers, 0);
+    submit(bench, "p1", BACKEND_ANY);
+    CHECK_EQ(bench->answers, 1);
     CHECK_EQ(bench->last, BACKEND_QUEUE_FULL);
-    CHECK(taken <= CAPACITY);
+    // An operator's write takes the place of the newest of the others, who is told.
+    bench->last = BACKEND_SAME;
+    drain_order(bench);
+    CHECK_EQ(bench->answers, 2);
+    CHECK_EQ(bench->last, BACKEND_QUEUE_FULL);
+    daemon_writes_measure(&bench->daemon);
+    CHECK_EQ(value(METRIC_WRITE_QUEUE_LENGTH, NULL), CAPACITY);
+    CHECK_EQ(value(METRIC_WRITE_QUEUE_CAPACITY, NULL), CAPACITY);
+    CHECK_EQ(value(METRIC_WRITE_QUEUE_REFUSED, "api"), 1);
+    CHECK_EQ(value(METRIC_WRITE_QUEUE_DROPPED, "api"), 1);
     loop_run_once(bench->fixture.loop, 0);
-    CHECK_EQ(bench->answers, taken);
+    CHECK_EQ(bench->answers, CAPACITY + 2);
+    CHECK_EQ(bench->last, BACKEND_APPLIED); // it was the last one
+    daemon_writes_measure(&bench->daemon);
+    CHECK_EQ(value(METRIC_WRITE_QUEUE_LENGTH, NULL), 0);
+    CHECK_EQ(value(METRIC_WRITE_QUEUE_REFUSED, "api"), 1);
     bench_fini(bench);
     free(bench);
 }
-END_TEST
+
+TEST(the_metrics_stand_there_before_anything_happens)
+{
+    static const char *const names[] = {"operator", "api", "check", "latency"};
+    struct bench *bench = malloc(sizeof(*bench));
+    struct buf text;
+    metric_reset();
+    CHECK(bench_init(bench, CAPACITY));
+    buf_init(&text, 1 << 20);
+    metric_write(&text);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        char line[128];
+        (void)snprintf(line, sizeof(line),
+                       "\nmeshpulse_write_queue_dropped_total{priority=\"%s\"} 0\n", names[i]);
+        ck_assert_msg(strstr(buf_cstr(&text), line) != NULL, "%s", line);
+        (void)snprintf(line, sizeof(line),
+                       "\nmeshpulse_write_queue_refused_total{priority=\"%s\"} 0\n", names[i]);
+        ck_assert_msg(strstr(buf_cstr(&text), line) != NULL, "%s", line);
+    }
+    CHECK(strstr(buf_cstr(&text), "\nmeshpulse_write_queue_slow_seconds_total 0\n") != NULL);
+    buf_fini(&text);
+    bench_fini(bench);
+    free(bench);
+}
+
+TEST(who_refuses_for_long_slows_down_until_it_is_calm)
+{
+    struct bench *bench = malloc(sizeof(*bench));
+    CHECK(bench_init(bench, CAPACITY));
+    CHECK_EQ(daemon_writes_slow_ms(&bench->daemon), 0);
+    // As long as it takes for a millisecond to pass.
+    for (int i = 0; i < 10000000 && daemon_writes_slow_ms(&bench->daemon) == 0; i++) {
+        submit(bench, "p1", BACKEND_ANY);
+    }
+    CHECK_EQ(daemon_writes_slow_ms(&bench->daemon), 10);
+    daemon_writes_measure(&bench->daemon);
+    CHECK_EQ(value(METRIC_WRITE_QUEUE_SLOW, NULL), 1);
+    loop_run_once(bench->fixture.loop, 0);
+    CHECK_EQ(daemon_writes_slow_ms(&bench->daemon), 0);
+    daemon_writes_measure(&bench->daemon);
+    CHECK_EQ(value(METRIC_WRITE_QUEUE_SLOW, NULL), 0);
+    CHECK(value(METRIC_WRITE_QUEUE_SLOW_TIME, NULL) > 0);
+    bench_fini(bench);
+    free(bench);
+}
+
+TEST(what_checks_say_is_the_first_to_go)
+{
+    struct bench *bench = malloc(sizeof(*bench));
+    struct key_bytes key = fixture_key("p1");
+    struct check_judgement judgement = {.registration_key = key_span(&key),
+                                        .status = STATUS_UNHEALTHY,
+                                        .reason = REASON_CONNECT_REFUSED,
+                                        .news = true};
+    metric_reset();
+    CHECK(bench_init(bench, CAPACITY));
+    daemon_writes_judged(&bench->daemon, &judgement);
+    judgement.news = false;
+    for (unsigned i = 0; i < CAPACITY; i++) {
+        daemon_writes_judged(&bench->daemon, &judgement);
+    }
+    for (unsigned i = 0; i < CAPACITY; i++) {
+        submit(bench, "p1", BACKEND_ANY);
+    }
+    daemon_writes_measure(&bench->daemon);
+    // 80 % of 16 are 12: one that was news and eleven others; then writes came instead of all of them.
+    CHECK_EQ(value(METRIC_WRITE_QUEUE_DROPPED, "latency"), CAPACITY);
+    CHECK_EQ(value(METRIC_WRITE_QUEUE_DROPPED, "check"), 1);
+    CHECK_EQ(bench->answers, 0);
+    judgement.news = true;
+    daemon_writes_judged(&bench->daemon, &judgement);
+    daemon_writes_measure(&bench->daemon);
+    CHECK_EQ(value(METRIC_WRITE_QUEUE_REFUSED, "check"), 1);
+    loop_run_once(bench->fixture.loop, 0);
+    CHECK_EQ(bench->answers, CAPACITY);
+    daemon_writes_judged(&bench->daemon, &judgement); // the checker has gone meanwhile
+    loop_run_once(bench->fixture.loop, 0);
+    bench_fini(bench);
+    free(bench);
+}
 
 TEST(what_waits_when_the_daemon_ends_is_answered)
 {
@@ -177,5 +295,7 @@ END_TEST
 
 SUITE("node/daemon_writes", T(a_write_is_answered_once_the_loop_has_turned),
       T(a_full_queue_refuses_at_once_and_takes_nothing),
+      T(the_metrics_stand_there_before_anything_happens),
+      T(who_refuses_for_long_slows_down_until_it_is_calm), T(what_checks_say_is_the_first_to_go),
       T(what_waits_when_the_daemon_ends_is_answered),
       T(every_write_of_every_thread_is_answered_once), T(every_allocation_may_fail));
