@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # `make bench-map`: localmap's table beside the maps of others, on the same operations (workload.h).
 #
-#     map.pl [--only thru,open,many,lat,grow] [--peers LIST] [--keys LIST] [--dists LIST] [--reads LIST]
+#     map.pl [--only thru,many,chain,lat,sustain,grow,hash,redis] [--peers LIST] [--keys LIST] [--dists LIST] [--reads LIST]
 #            [--threads LIST] [--passes N]
 #
 # A peer is NAME or NAME:HASH: table, boost, rwlock64, rwlock-table (what the table was before), each with xxh3, sip
@@ -13,22 +13,24 @@
 use strict;
 use warnings;
 use FindBin;
-use lib "$FindBin::Bin/lib", "$FindBin::Bin/../lib";
+use lib "$FindBin::Bin/lib", "$FindBin::Bin/../lib", "$FindBin::Bin/../../integration/lib";
 use Getopt::Long;
 use List::Util qw(max min sum);
 use Cells;
+use Mesh;
+use Mesh::Redis;
 use Peer;
 use Priority;
 use Report;
 
 my $quick = $ENV{BENCH_MAP_QUICK};
 my %option = (
-    only => 'thru,many,lat,grow',
+    only => 'thru,many,chain,lat,sustain,grow,hash,redis',
     peers => 'table:xxh3,boost:xxh3,rwlock64:xxh3,table:sip,rwlock-table:sip,go',
     keys => $quick ? '100000,1000000' : '10000,100000,1000000',
     dists => $quick ? 'unif,zipf' : 'unif,zipf,8320',
     reads => $quick ? '100,0' : '100,90,50,0',
-    threads => $quick ? '1,2,8' : '1,2,8',
+    threads => '1,2,8',
     passes => $quick ? 3 : 5,
     ops => $quick ? 500_000 : 2_000_000,
 );
@@ -121,8 +123,65 @@ sub latency {
     return;
 }
 
+# One get from beginning to end, and what it cannot do without.
+sub floor_of_a_get {
+    my @labels = measurable(grep { /^table|^boost/ } @{ $list{peers} });
+    alone('floor of a get', \@labels, 'open 1000000', 'use unif', 'chain');
+    Cells::print_plain('chain', \@labels, 'gets that wait for each other, ns', 'get', 'hash', 'tag line', 'record line',
+        'to their sum');
+    return;
+}
+
+sub sustained {
+    my @labels = measurable(grep { !/^table:sip|:fnv/ } grep { $_ ne 'go' } @{ $list{peers} });
+    my $seconds = $quick ? 2 : 10;
+    alone('sustained writes', \@labels, 'open 100000', 'use zipf', "sustain $seconds");
+    Cells::print_plain('sustain', \@labels, "two writers and two readers, $seconds s", 'least puts/s', 'puts/s', 'gets/s');
+    return;
+}
+
+# What each hash costs, alone and in a get; and what one without a key risks.
+sub hashes {
+    my @labels = measurable(map { ("table:$_", "rwlock64:$_") } qw(xxh3 sip fnv));
+    alone('hashes', \@labels, 'open 100000', 'use zipf', 'hashing', 'thru 100 1');
+    Cells::print_plain('hash', \@labels, 'a hash of 40 bytes, ns', 'alone', 'in a chain');
+    Cells::print_plain('thru', \@labels, 'the same hashes in a get, ns', 'get');
+    my @flooded = measurable('rwlock64:fnv', 'rwlock64:sip');
+    alone('keys chosen to collide', \@flooded, 'open 100000', 'use zipf', 'flood');
+    Cells::print_plain('flood', \@flooded, '1,000 keys chosen against FNV-1a; a get, ns', 'others', 'chosen');
+    return;
+}
+
+# The same records as fields of one Redis hash.
+sub redis {
+    my $count = 1_000_000;
+    progress('memory of a Redis hash');
+    my $server = Mesh::Redis->new('map');
+    my $before = resident($server->{pid});
+    for my $first (map { $_ * 1000 } 0 .. $count / 1000 - 1) {
+        $server->call('HSET', 'h', map {
+            (sprintf('tenant-%03d/service-%06d/pod-%010d', $_ % 200, $_ / 50, $_), pack 'Q<6', ($_) x 6)
+        } $first .. $first + 999);
+    }
+    Cells::keep('redis', 'open', $count, 0, (resident($server->{pid}) - $before) / $count);
+    Cells::print_plain('open', ['table:xxh3', 'redis'], 'memory', 'empty, bytes', 'bytes/record') if !$wanted{thru};
+    return;
+}
+
+sub resident {
+    my ($pid) = @_;
+    my (undef, $pages) = split ' ', read_file("/proc/$pid/statm");
+    return $pages * 4096;
+}
+
+# Before the throughput, whose cells it would else enter a second time.
+hashes() if $wanted{hash};
+Cells::forget('thru', 'open');
+redis() if $wanted{redis};
 throughput() if $wanted{thru} || $wanted{many};
+floor_of_a_get() if $wanted{chain};
 latency() if $wanted{lat};
+sustained() if $wanted{sustain};
 growth() if $wanted{grow};
 Cells::bars();
 finish();

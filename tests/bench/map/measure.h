@@ -34,8 +34,11 @@ void measure_grow(struct bench *bench, uint32_t keys);
 //   many PEER HASH KEYS DIST ns/get-alone ns/get-of-16
 void measure_many(struct bench *bench);
 // Gets that wait for each other, and what such a get cannot do without.
-//   chain PEER HASH KEYS DIST ns/get hash tag-line record-line (ns)
+//   chain PEER HASH KEYS DIST ns/get hash tag-line record-line (ns) get/sum-of-these
 void measure_chain(struct bench *bench);
+// The hash alone.
+//   hash PEER HASH KEYS DIST ns/hash ns/hash-that-waits-for-the-one-before
+void measure_hash(struct bench *bench);
 // Two writers that never rest beside two readers.
 //   sustain PEER HASH KEYS DIST least-puts/s-of-a-second mean-puts/s gets/s
 void measure_sustain(struct bench *bench, unsigned seconds);

@@ -13,7 +13,7 @@ my $RWLOCKS = 'rwlock64:xxh3';
 # {kind}{cell's words}{label} = figures of the passes, each a list.
 my %kept;
 # How many of a line's words name the cell.
-my %names = (open => 1, thru => 4, many => 2, lat => 3, grow => 1);
+my %names = (open => 1, thru => 4, many => 2, lat => 3, grow => 1, chain => 2, sustain => 2, hash => 2, flood => 1);
 
 sub keep {
     my ($label, $kind, @words) = @_;
@@ -22,6 +22,8 @@ sub keep {
     push @{ $kept{$kind}{"@cell"}{$label} }, \@words;
     return;
 }
+
+sub forget { delete @kept{@_}; return }
 
 # The median of figure `i`; undef: not measured.
 sub figure {
@@ -74,7 +76,7 @@ sub print_throughput {
             } @reads;
         }
     }
-    print_plain('open', $labels, 'memory', 'empty, bytes', 'bytes/record');
+    print_plain('open', [@$labels, 'redis'], 'memory', 'empty, bytes', 'bytes/record');
     print_plain('many', $labels, 'gets, ns', 'alone', '16 at once');
     return;
 }
@@ -195,11 +197,21 @@ sub growth_bars {
     return;
 }
 
+sub memory_bars {
+    my $bytes = figure('open', 1_000_000, $TABLE, 1) or return;
+    judge('map-bytes-per-record', $bytes, '<=', 120);
+    my $redis = figure('open', 1_000_000, 'redis', 1) or return;
+    judge('map-bytes-to-redis-hash', $bytes / $redis, '<=', 0.85);
+    return;
+}
+
 sub bars {
     throughput_bars() if $kept{thru};
-    judge('map-bytes-per-record', figure('open', 1_000_000, $TABLE, 1), '<=', 120);
+    memory_bars();
     judge('map-empty-kib', kib(figure('open', 100_000, $TABLE, 0)), '<=', 256);
+    judge('map-get-to-floor', figure('chain', '1000000 unif', $TABLE, 4), '<=', 1.1);
     batch_bars();
+    judge('map-sustained-puts-per-s', figure('sustain', '100000 zipf', $TABLE, 0), '>=', 1_200_000);
     latency_bars();
     growth_bars();
     return;
