@@ -317,6 +317,16 @@ static void refused(struct describe *describe, const struct core_log *log, struc
     }
 }
 
+static void lost(struct describe *describe, const struct core_log *log, struct core_time now)
+{
+    struct line line = {.count = 0};
+    if (may_say(describe, now.mono, &line)) {
+        add_key(&line, log->key);
+        add(&line, log_text("why", "it was evicted here, and no longer stands at the server"));
+        write_line(&line, LOG_ERROR, "lost");
+    }
+}
+
 static void opaque(struct describe *describe, const struct core_log *log, struct core_time now)
 {
     struct line line = {.count = 0};
@@ -401,6 +411,7 @@ static const describe_fn rows[] = {
     [CORE_LOG_LEASE] = lease,
     [CORE_LOG_STREAM] = stream_said,
     [CORE_LOG_REFUSED] = refused,
+    [CORE_LOG_LOST] = lost,
     [CORE_LOG_OPAQUE] = opaque,
 };
 

@@ -2,6 +2,7 @@
 #include "replicator/core/assign.h"
 
 #include "base/rendezvous.h"
+#include "replicator/core/evict.h"
 #include "replicator/core/write.h"
 
 static bool before(const struct peer *a, uint64_t a_weight, const struct peer *b, uint64_t b_weight)
@@ -118,6 +119,20 @@ static bool is_settled(const struct core *core, const struct instance *instance)
     return probe == instance->probing;
 }
 
+// A registration without its body is not at home here, or it would not have been evicted; but for another
+// policy that is to be looked at again.
+static bool waits_for_body(struct core *core, const struct instance *instance, bool again)
+{
+    struct span key = keyed_span(&instance->keyed);
+    if (!evict_lacks_body(core, key)) {
+        return false;
+    }
+    if (again || instance->service->policy.observers != OBSERVERS_LOCAL) {
+        evict_want(core, key_service_prefix(key));
+    }
+    return true;
+}
+
 void assign_instance(struct core *core, struct instance *instance, bool again)
 {
     if (!again && is_settled(core, instance)) {
@@ -127,6 +142,9 @@ void assign_instance(struct core *core, struct instance *instance, bool again)
     bool may = may_probe(core, instance);
     if (!may && !instance->probing) {
         return;
+    }
+    if (waits_for_body(core, instance, again)) {
+        return; // assigned when it has come
     }
     bool registered = read_registration(core, keyed_span(&instance->keyed), &record);
     bool probe = may && registered && is_at_home(core, instance, &record.registration);

@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "base/siphash.h"
 #include "replicator/core/derive.h"
+#include "replicator/core/evict.h"
 #include "replicator/core/outbox.h"
 #include "replicator/core/presence.h"
 #include "replicator/core/repair.h"
@@ -130,7 +131,7 @@ struct core *core_init(void *arena_base, size_t arena_len, const struct core_opt
     }
     core->arena = arena;
     struct keymap *keymaps[] = {&core->outbox,    &core->side,  &core->repairs, &core->services,
-                                &core->instances, &core->nodes, &core->timed};
+                                &core->instances, &core->nodes, &core->timed,   &core->wanted};
     for (size_t i = 0; i < sizeof(keymaps) / sizeof(keymaps[0]); i++) {
         keymap_init(keymaps[i], &core->arena);
     }
@@ -214,6 +215,7 @@ static void settle(struct core *core)
         core->next_tick = mono_add_ms(core->now.mono, 20);
         presence_tick(core);
         session_tick(core);
+        evict_tick(core);
         timed_run(core);
     }
     if (core->repairs.count > 0) {
@@ -251,6 +253,9 @@ void core_step(struct core *core, const struct core_event *event, struct core_ti
         break;
     case CORE_EV_JUDGED:
         write_judged(core, &event->judged);
+        break;
+    case CORE_EV_WANT:
+        evict_want(core, event->service_key);
         break;
     case CORE_EV_LEAVE:
         presence_leave(core);

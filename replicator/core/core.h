@@ -44,6 +44,7 @@ enum core_event_type {
     CORE_EV_STREAM, // from the backend
     CORE_EV_WRITE,  // somebody wants a record changed
     CORE_EV_JUDGED, // the checker judged a target
+    CORE_EV_WANT,   // somebody reads a service that was evicted
     CORE_EV_LEAVE   // shutting down: withdraw from presence
 };
 
@@ -72,6 +73,7 @@ struct core_event {
         const struct stream_event *stream;
         struct core_write write;
         struct core_judged judged;
+        struct span service_key; // of CORE_EV_WANT
     };
 };
 
@@ -129,7 +131,8 @@ enum core_log_what {
     CORE_LOG_LEASE,         // key: a lease ran out
     CORE_LOG_STREAM,        // text: the backend's words (down, retry, mistyped, config)
     CORE_LOG_REFUSED,       // key: the arena is full
-    CORE_LOG_OPAQUE         // key: not written over what a newer version wrote (CORE_CONFLICT)
+    CORE_LOG_LOST,  // key: was evicted, and neither the server nor anybody else has it any more
+    CORE_LOG_OPAQUE // key: not written over what a newer version wrote (CORE_CONFLICT)
 };
 
 struct core_log {
@@ -200,6 +203,11 @@ struct core *core_init(void *arena, size_t arena_len, const struct core_options 
 
 void core_step(struct core *core, const struct core_event *event, struct core_time now);
 
+// Between steps: makes stubs of the records of a service (map_evict), if nobody here has need of them: no
+// instance is probed or leased here, nothing of it is pending, timed, local or followed, and the server holds
+// all of it exactly so.  Returns the bytes that went; 0: it stays.
+uint64_t core_evict(struct core *core, struct span service_key);
+
 // --- what the driver reads between steps
 
 enum core_state {
@@ -250,6 +258,8 @@ enum core_counter {
     CORE_CONFLICTS_STREAM, // puts refused by the stream and composed again
     CORE_EQUIVOCATIONS,
     CORE_SUPERSEDED,
+    CORE_EVICTIONS, // services
+    CORE_RELOADS,   // services whose bodies came again
     CORE_REAPPLIED, // unconditional writes applied again after an unknown outcome
     CORE_COUNTER_COUNT
 };

@@ -377,6 +377,9 @@ static bool look_at_registration(struct core *core, struct instance *instance)
         instance->shown = (struct health){.status = STATUS_UNKNOWN};
         instance->since_ms = 0;
     }
+    if ((copy->facts.flags & MAP_EVICTED) != 0) {
+        return true; // as it was when it was evicted
+    }
     uint64_t says = rendezvous_hash(map_copy_body(copy));
     if (says != instance->registration_says) {
         instance->registration_says = says;

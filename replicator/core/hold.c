@@ -3,6 +3,7 @@
 
 #include "localmap/model/merge.h"
 #include "replicator/core/derive.h"
+#include "replicator/core/evict.h"
 #include "replicator/core/outbox.h"
 #include "replicator/core/presence.h"
 #include "replicator/core/shadow.h"
@@ -98,9 +99,20 @@ static void tell_equivocation(struct core *core, const struct offer *offer)
     }
 }
 
+static bool is_stub_of_it(const struct offer *offer)
+{
+    return offer->held && (offer->facts.flags & MAP_EVICTED) != 0 &&
+           version_cmp(offer->facts.version, offer->value.version) == 0 &&
+           offer->facts.hash == offer->value.hash;
+}
+
 // Puts it into the map, under the patches of its slot if there is one.
 static enum hold_result merge_into_map(struct core *core, const struct offer *offer)
 {
+    if (is_stub_of_it(offer) && !evict_is_wanted(core, offer->key)) {
+        map_set_mark(core->map, offer->key, offer->mark); // it went for want of memory: it stays so
+        return HOLD_SAME;
+    }
     struct slot *slot = outbox_get(core, offer->key);
     bool newer = is_newer(offer);
     if (slot != NULL && newer && !outbox_rebase(core, slot, &offer->value, offer->flags)) {
@@ -138,7 +150,8 @@ static bool holds_readable(const struct core *core, const struct offer *offer)
 {
     const struct slot *slot = outbox_get(core, offer->key);
     uint32_t flags = slot != NULL ? slot->base_flags : offer->facts.flags;
-    return offer->held && (flags & MAP_OPAQUE) == 0 && !version_is_none(offer->facts.version);
+    return offer->held && (flags & (MAP_OPAQUE | MAP_EVICTED)) == 0 &&
+           !version_is_none(offer->facts.version);
 }
 
 static enum hold_result merge(struct core *core, const struct offer *offer)
@@ -263,6 +276,20 @@ enum hold_result hold_pair(struct core *core, const struct hold_place *place,
         .as_map = result == HOLD_TAKEN || result == HOLD_SAME};
     shadow_move(core, &change);
     return result;
+}
+
+void hold_fill(struct core *core, uint32_t partition, const struct stream_pair *pair)
+{
+    struct record record;
+    struct offer offer = {.partition = partition, .key = pair->key, .record = &record};
+    if (!head_of(pair->value, &offer.value)) {
+        return;
+    }
+    look_up(core, &offer);
+    offer.mark = offer.held ? offer.facts.mark : 0;
+    if (is_stub_of_it(&offer) && examine_pair(pair, &offer) == NULL) {
+        (void)merge_into_map(core, &offer);
+    }
 }
 
 enum hold_result hold_reply(struct core *core, uint32_t partition, struct span key,

@@ -30,6 +30,10 @@ enum hold_result hold_pair(struct core *core, const struct hold_place *place,
 enum hold_result hold_reply(struct core *core, uint32_t partition, struct span key,
                             struct span value);
 
+// A pair that is there again for a stub of ours: gives it its body if it is of just that version, else
+// nothing.  The shadow does not move.
+void hold_fill(struct core *core, uint32_t partition, const struct stream_pair *pair);
+
 // Does a record that cannot be read here stand at `key`, in the map or at the server, and is it the one that
 // counts?  Nothing may be written over it: what it says would be lost.
 bool hold_is_opaque(struct core *core, uint32_t partition, struct span key);

@@ -5,6 +5,7 @@
 #include "localmap/model/merge.h"
 #include "replicator/core/assign.h"
 #include "replicator/core/derive.h"
+#include "replicator/core/evict.h"
 #include "replicator/core/outbox.h"
 #include "replicator/core/shadow.h"
 #include "replicator/core/writer.h"
@@ -41,6 +42,11 @@ static bool is_needed(struct core *core, uint32_t partition, struct span key)
             map_drop(core->map, key);
             derive_touch(core, key);
         }
+        return false;
+    }
+    if ((facts.flags & MAP_EVICTED) != 0) {
+        evict_want(core,
+                   key_service_prefix(key)); // who has the body puts it back; then we get it, too
         return false;
     }
     return !server.held ||

@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "localmap/model/merge.h"
+#include "replicator/core/evict.h"
 #include "replicator/core/hold.h"
 #include "replicator/core/outbox.h"
 #include "replicator/core/repair.h"
@@ -45,6 +46,7 @@ static void move(struct core *core, uint32_t partition, enum session_state to)
     ASSERT((allowed[session->state] & (1u << to)) != 0);
     session->state = to;
     session->checking = false;
+    evict_interrupted(core, partition);
     core->scans_waiting -= session->scan_waits ? 1 : 0;
     session->scan_waits = false;
     session->behind_since = (struct mono){0};
@@ -190,7 +192,7 @@ static void start_scans(struct core *core)
         running += core->sessions[p].state == SESSION_SCAN && !core->sessions[p].scan_waits;
     }
     for (uint32_t p = 0; p < core->options.partitions && running < SCANS_MAX; p++) {
-        if (core->sessions[p].scan_waits) {
+        if (core->sessions[p].scan_waits && !core->sessions[p].fill_open) {
             core->sessions[p].scan_waits = false;
             core->scans_waiting--;
             running++;
@@ -485,6 +487,9 @@ void session_event(struct core *core, const struct stream_event *event)
         }
         break;
     case STREAM_EV_SCAN:
+        if (evict_scanned(core, event)) {
+            break;
+        }
         if (failed) {
             on_status(core, event);
         } else {
@@ -544,6 +549,7 @@ void session_down(struct core *core)
             writer_connection_lost(core, p);
             core->sessions[p].meta_open = false;
             core->sessions[p].meta_wanted = false;
+            evict_cut(core, p);
             move(core, p, SESSION_OFFLINE);
         }
     }

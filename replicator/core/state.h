@@ -7,6 +7,7 @@
 //      |---- services  key -> service    policy and counts for the guard
 //      |---- instances key -> instance   its part in those counts; who probes it; its lease
 //      |---- nodes     key -> peer       node records and heartbeats
+//      |---- wanted    key -> wanted     evicted services whose bodies somebody needs
 //      '---- timed     key -> timed      overrides and reports that end
 //
 // Private to core.  Read next: core.c.
@@ -131,6 +132,8 @@ struct session {
     bool cursor_of_scan; // noted before a scan: that entry's digest is older than the shadow
     uint32_t generation; // of the scan; a map mark of this value means: the server holds it
     bool scan_waits;     // SCAN: for its turn
+    bool filling;        // LIVE: scanned for bodies that were evicted
+    bool fill_open;      // the reply to such a scan is still to come; no other scan until then
     uint64_t end;        // TAIL: live when past it
     uint64_t scan_end;   // entries up to it may be older than what the scan brought
     uint64_t floor;
@@ -218,6 +221,7 @@ struct instance {
     bool touched;    // the registration may have changed since
     bool heard;      // `raw` is what override, observations and nodes say as they stand
     bool counted, overridden, bad, probing, dirty, leased, lease_expired;
+    bool has_lease;         // the registration has one, whoever keeps it
     bool shown_once;        // what is shown was announced as it stands
     bool assigned_as_shown; // the checker knows the address as it stands
     struct health raw;      // before the guard
@@ -270,7 +274,7 @@ struct core {
 
     struct session *sessions;
     uint32_t scans_waiting;
-    struct keymap outbox, side, repairs, services, instances, nodes, timed;
+    struct keymap outbox, side, repairs, services, instances, nodes, timed, wanted;
     uint64_t pending_slots; // slots that hold patches
 
     bool up, ever_up, ready, stale_start, warm, joined, joining, fenced, misconfigured;

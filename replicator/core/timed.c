@@ -4,6 +4,7 @@
 #include "base/rendezvous.h"
 #include "replicator/core/assign.h"
 #include "replicator/core/derive.h"
+#include "replicator/core/evict.h"
 #include "replicator/core/presence.h"
 #include "replicator/core/write.h"
 
@@ -101,6 +102,7 @@ static bool lease_is_marked(struct core *core, struct span registration_key)
 void timed_registration_changed(struct core *core, struct instance *instance,
                                 const struct registration *registration)
 {
+    instance->has_lease = registration->lease_ms > 0;
     bool leased = registration->lease_ms > 0 && is_self(core, registration->owner);
     if (!leased) {
         instance->leased = false;
@@ -119,13 +121,20 @@ static void lease_adopt(struct core *core, struct instance *instance)
 {
     struct record record;
     struct span key = keyed_span(&instance->keyed);
-    if (instance->leased || core->self == NULL || !core->self->up ||
-        !read_shown(core, key, KEY_REGISTRATION, &record) || record.registration.lease_ms == 0) {
+    if (instance->leased || !instance->has_lease || core->self == NULL || !core->self->up) {
+        return;
+    }
+    bool first = assign_rank(core, instance->rank_hash, core->self) == 0;
+    if (first && evict_lacks_body(core, key)) {
+        evict_want(core, key_service_prefix(key)); // adopted, if need be, when it has come
+    }
+    if (!first || !read_shown(core, key, KEY_REGISTRATION, &record) ||
+        record.registration.lease_ms == 0) {
         return;
     }
     const struct peer *owner = presence_peer(core, record.registration.owner);
     bool orphaned = owner == NULL || (owner->recorded && !owner->up);
-    if (!orphaned || assign_rank(core, instance->rank_hash, core->self) != 0) {
+    if (!orphaned) {
         return;
     }
     const struct patch patch = {

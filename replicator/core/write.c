@@ -3,6 +3,7 @@
 
 #include "replicator/core/assign.h"
 #include "replicator/core/derive.h"
+#include "replicator/core/evict.h"
 #include "replicator/core/hold.h"
 #include "replicator/core/outbox.h"
 #include "replicator/core/timed.h"
@@ -306,6 +307,9 @@ void write_external(struct core *core, const struct core_write *write)
         core_done(core, write->op, outcome);
         return;
     }
+    if (evict_refuses(core, write)) {
+        return;
+    }
     if (write->precondition == CORE_ANY) {
         write_unconditional(core, write);
     } else if (derive_is_local(core, write->key)) {
@@ -322,6 +326,10 @@ void write_external(struct core *core, const struct core_write *write)
 void write_internal(struct core *core, struct span key, const struct patch *patch)
 {
     const struct core_write write = {.key = key, .patch = patch};
+    if (evict_lacks_body(core, key)) {
+        evict_want(core, key_service_prefix(key)); // who wrote for us comes again
+        return;
+    }
     if (!core->fenced) {
         write_unconditional(core, &write);
     }

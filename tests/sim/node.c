@@ -111,6 +111,7 @@ static void on_log(struct sim_node *n, const struct core_log *log)
     case CORE_LOG_LEASE:
     case CORE_LOG_STREAM:
     case CORE_LOG_REFUSED:
+    case CORE_LOG_LOST:
     case CORE_LOG_OPAQUE:
     default:
         break;

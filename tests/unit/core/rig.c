@@ -116,6 +116,9 @@ static void on_log(struct rig *rig, const struct core_log *log)
     case CORE_LOG_OPAQUE:
         tell(rig, "opaque %.*s", (int)key.len, key.ptr);
         break;
+    case CORE_LOG_LOST:
+        tell(rig, "lost %.*s", (int)key.len, key.ptr);
+        break;
     case CORE_LOG_SESSION:
     case CORE_LOG_CONFLICT:
     case CORE_LOG_EQUIVOCATION:

@@ -201,6 +201,7 @@ TEST(every_decision_has_its_line)
         {CORE_LOG_POLICY, "warn policy service=pay"},
         {CORE_LOG_LEASE, "info lease-expired service=pay instance=pay-1"},
         {CORE_LOG_REFUSED, "error refused service=pay instance=pay-1"},
+        {CORE_LOG_LOST, "error lost service=pay instance=pay-1 why=\"it was evicted here"},
         {CORE_LOG_OPAQUE, "warn not-overwritten service=pay instance=pay-1 why=\"a newer version"},
     };
     struct said *said = malloc(sizeof(*said));
