@@ -6,10 +6,10 @@
 #include "base/address.h"
 #include "base/clock.h"
 #include "base/metric.h"
+#include "tests/integration/talk.h"
 #include "tests/lib/suite.h"
 #include "tests/unit/api/fake.h"
 
-#include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -17,7 +17,6 @@
 #include <unistd.h>
 
 #define WAIT_MS 10000
-#define ANSWER_MAX (4 * 1024 * 1024)
 #define PAY "/v1/services/pay/instances/pay-1"
 #define BODY "{\"address\":\"127.0.0.1\",\"port\":1}"
 
@@ -66,49 +65,7 @@ static void tear_down(struct stand *stand)
     CHECK_OK(rmdir(stand->dir)); // so the socket has gone
 }
 
-static int connect_to(uint16_t port)
-{
-    struct address address;
-    CHECK_OK(address_parse_ip(SPAN_LIT("127.0.0.1"), port, &address));
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    CHECK(fd >= 0);
-    CHECK_OK(connect(fd, (const struct sockaddr *)&address.storage, address.len));
-    return fd;
-}
-
-// `body` NULL: none.
-static void ask(int fd, const char *line, const char *headers, const char *body)
-{
-    char text[1024];
-    int len = snprintf(
-        text, sizeof(text), "%s HTTP/1.1\r\nHost: mesh.test\r\n%sContent-Length: %zu\r\n%s\r\n%s",
-        line, headers, body == NULL ? 0 : strlen(body),
-        body == NULL ? "" : "Content-Type: application/json\r\n", body == NULL ? "" : body);
-    CHECK_EQ(send(fd, text, (size_t)len, MSG_NOSIGNAL), len);
-}
-
-// Reads until `word` has come, or the end.  To be freed.
-static char *read_until(int fd, const char *word)
-{
-    char *text = calloc(1, ANSWER_MAX);
-    size_t len = 0;
-    CHECK(text != NULL);
-    while (strstr(text, word) == NULL && len < ANSWER_MAX - 1) {
-        struct pollfd ready = {.fd = fd, .events = POLLIN};
-        ck_assert_msg(poll(&ready, 1, WAIT_MS) == 1, "no %s in: %.2000s", word, text);
-        ssize_t got = recv(fd, text + len, ANSWER_MAX - 1 - len, 0);
-        ck_assert_msg(got > 0, "no %s before the end: %.2000s", word, text);
-        len += (size_t)got;
-    }
-    return text;
-}
-
-static void expect(int fd, const char *word)
-{
-    free(read_until(fd, word));
-}
-
-static const char *const hosts[] = {"mesh.test"};
+static const char *const hosts[] = {TALK_HOST};
 static const struct admin_options plain = {.allowed_hosts = hosts, .allowed_host_count = 1};
 
 static unsigned count_of(const char *text, const char *word)
@@ -130,26 +87,26 @@ TEST(a_long_list_comes_whole_and_the_connection_goes_on)
         fake_register(stand.fake, "default", "big", id);
     }
     start(&stand);
-    int fd = connect_to(stand.addresses.port);
-    ask(fd, "GET /v1/services/big/instances", "", NULL);
-    char *answer = read_until(fd, "\r\n0\r\n\r\n");
+    int fd = talk_to(stand.addresses.port);
+    talk_ask(fd, "GET /v1/services/big/instances", "", NULL);
+    char *answer = talk_until(fd, "\r\n0\r\n\r\n");
     CHECK(strstr(answer, "Transfer-Encoding: chunked") != NULL);
     CHECK_UEQ(count_of(answer, "\"acked\":true}"), 1000);
     free(answer);
-    ask(fd, "HEAD /v1/services/big/instances", "", NULL);
-    expect(fd, "\r\n\r\n");
-    ask(fd, "GET /version", "", NULL);
-    expect(fd, "\"node\":\"a\"");
+    talk_ask(fd, "HEAD /v1/services/big/instances", "", NULL);
+    talk_expect(fd, "\r\n\r\n");
+    talk_ask(fd, "GET /version", "", NULL);
+    talk_expect(fd, "\"node\":\"a\"");
     (void)close(fd);
     for (unsigned i = 0; i < 8; i++) { // those who leave in the middle
-        int leaver = connect_to(stand.addresses.port);
-        ask(leaver, "GET /v1/services/big/instances", "", NULL);
-        expect(leaver, "HTTP/1.1 200");
+        int leaver = talk_to(stand.addresses.port);
+        talk_ask(leaver, "GET /v1/services/big/instances", "", NULL);
+        talk_expect(leaver, "HTTP/1.1 200");
         (void)close(leaver);
     }
-    fd = connect_to(stand.addresses.port);
-    ask(fd, "GET /version", "", NULL);
-    expect(fd, "\"node\":\"a\"");
+    fd = talk_to(stand.addresses.port);
+    talk_ask(fd, "GET /version", "", NULL);
+    talk_expect(fd, "\"node\":\"a\"");
     (void)close(fd);
     tear_down(&stand);
 }
@@ -159,21 +116,15 @@ TEST(a_watcher_hears_of_a_change_by_another_thread)
     struct stand stand;
     stand_up(&stand, plain);
     start(&stand);
-    int fd = connect_to(stand.addresses.port);
-    ask(fd, "GET /v1/watch?service=pay", "", NULL);
-    expect(fd, ": watching");
+    int fd = talk_to(stand.addresses.port);
+    talk_ask(fd, "GET /v1/watch?service=pay", "", NULL);
+    talk_expect(fd, ": watching");
     fake_observe(stand.fake, "pay-1", "a", STATUS_TIMEOUT);
-    expect(fd, "\"status\":\"TIMEOUT\"");
+    talk_expect(fd, "\"status\":\"TIMEOUT\"");
     admin_stop(stand.admin);
-    expect(fd, "event: resync"); // whoever stops says that the reader has to list again
+    talk_expect(fd, "event: resync"); // whoever stops says that the reader has to list again
     (void)close(fd);
     tear_down(&stand);
-}
-
-static bool is_silent(int fd)
-{
-    struct pollfd ready = {.fd = fd, .events = POLLIN};
-    return poll(&ready, 1, 0) == 0;
 }
 
 // A machine that is too busy to answer the reader in time shows nothing, and fails nothing.
@@ -183,20 +134,20 @@ TEST(who_writes_too_much_is_not_read_for_a_while_and_who_reads_is)
     stand_up(&stand, plain);
     stand.fake->slow_ms = 300;
     start(&stand);
-    int writer = connect_to(stand.addresses.port);
-    int reader = connect_to(stand.addresses.port);
+    int writer = talk_to(stand.addresses.port);
+    int reader = talk_to(stand.addresses.port);
     struct mono since = clock_mono();
-    ask(writer, "PUT " PAY, "", BODY);
-    expect(writer, "200 OK"); // at once, and then
-    ask(writer, "GET " PAY, "", NULL);
-    ask(reader, "GET " PAY, "", NULL);
-    expect(reader, "200 OK");
-    ask(reader, "GET " PAY, "", NULL);
-    expect(reader, "200 OK");
-    bool silent = is_silent(writer);
+    talk_ask(writer, "PUT " PAY, "", BODY);
+    talk_expect(writer, "200 OK"); // at once, and then
+    talk_ask(writer, "GET " PAY, "", NULL);
+    talk_ask(reader, "GET " PAY, "", NULL);
+    talk_expect(reader, "200 OK");
+    talk_ask(reader, "GET " PAY, "", NULL);
+    talk_expect(reader, "200 OK");
+    bool silent = talk_is_silent(writer);
     CHECK(silent || mono_ms_between(since, clock_mono()) > 250);
     stand.fake->slow_ms = 0;
-    expect(writer, "200 OK");
+    talk_expect(writer, "200 OK");
     CHECK(mono_ms_between(since, clock_mono()) >= 299);
     close(writer);
     close(reader);
@@ -209,9 +160,9 @@ TEST(a_write_that_takes_longer_is_answered_202)
     stand_up(&stand, plain);
     stand.fake->hold = true;
     start(&stand);
-    int fd = connect_to(stand.addresses.port);
-    ask(fd, "PUT " PAY "?ack=stream&timeout=50ms", "", BODY);
-    expect(fd, "HTTP/1.1 202 ");
+    int fd = talk_to(stand.addresses.port);
+    talk_ask(fd, "PUT " PAY "?ack=stream&timeout=50ms", "", BODY);
+    talk_expect(fd, "HTTP/1.1 202 ");
     (void)close(fd);
     tear_down(&stand); // its outcome comes after the stop, and ends the job
 }
@@ -222,12 +173,12 @@ TEST(a_client_that_leaves_does_not_end_its_write)
     stand_up(&stand, plain);
     stand.fake->hold = true;
     start(&stand);
-    int fd = connect_to(stand.addresses.port);
-    ask(fd, "PUT " PAY "?ack=stream", "", BODY);
+    int fd = talk_to(stand.addresses.port);
+    talk_ask(fd, "PUT " PAY "?ack=stream", "", BODY);
     (void)close(fd);
-    fd = connect_to(stand.addresses.port);
-    ask(fd, "GET /version", "", NULL);
-    expect(fd, "\"node\":\"a\"");
+    fd = talk_to(stand.addresses.port);
+    talk_ask(fd, "GET /version", "", NULL);
+    talk_expect(fd, "\"node\":\"a\"");
     (void)close(fd);
     tear_down(&stand);
 }
@@ -238,14 +189,13 @@ TEST(a_stop_answers_who_still_waits)
     stand_up(&stand, plain);
     stand.fake->hold = true;
     start(&stand);
-    int fd = connect_to(stand.addresses.port);
-    ask(fd, "PUT " PAY, "", BODY);
-    int other =
-        connect_to(stand.addresses.port); // once this is answered the write is with the daemon
-    ask(other, "GET /version", "", NULL);
-    expect(other, "\"node\":\"a\"");
+    int fd = talk_to(stand.addresses.port);
+    talk_ask(fd, "PUT " PAY, "", BODY);
+    int other = talk_to(stand.addresses.port); // once this is answered the write is with the daemon
+    talk_ask(other, "GET /version", "", NULL);
+    talk_expect(other, "\"node\":\"a\"");
     admin_stop(stand.admin);
-    expect(fd, "\"detail\":\"the node is stopping\"");
+    talk_expect(fd, "\"detail\":\"the node is stopping\"");
     (void)close(fd);
     (void)close(other);
     tear_down(&stand);
@@ -256,15 +206,15 @@ TEST(the_probe_listener_and_the_unix_socket_have_their_own_rules)
     struct stand stand;
     stand_up(&stand, (struct admin_options){.listen = ""}); // mesh.test is no allowed host here
     start(&stand);
-    int fd = connect_to(stand.addresses.probe_port);
-    ask(fd, "GET /readyz", "", NULL);
-    expect(fd, "HTTP/1.1 200 ");
-    ask(fd, "GET /version", "", NULL);
-    expect(fd, "HTTP/1.1 404 ");
+    int fd = talk_to(stand.addresses.probe_port);
+    talk_ask(fd, "GET /readyz", "", NULL);
+    talk_expect(fd, "HTTP/1.1 200 ");
+    talk_ask(fd, "GET /version", "", NULL);
+    talk_expect(fd, "HTTP/1.1 404 ");
     (void)close(fd);
-    fd = connect_to(stand.addresses.port);
-    ask(fd, "GET /version", "", NULL);
-    expect(fd, "HTTP/1.1 421 ");
+    fd = talk_to(stand.addresses.port);
+    talk_ask(fd, "GET /version", "", NULL);
+    talk_expect(fd, "HTTP/1.1 421 ");
     (void)close(fd);
     struct stat info;
     CHECK_OK(stat(stand.socket_path, &info));
@@ -273,8 +223,8 @@ TEST(the_probe_listener_and_the_unix_socket_have_their_own_rules)
     (void)snprintf(path.sun_path, sizeof(path.sun_path), "%s", stand.socket_path);
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     CHECK_OK(connect(fd, (const struct sockaddr *)&path, sizeof(path)));
-    ask(fd, "GET /version", "", NULL);
-    expect(fd, "\"node\":\"a\"");
+    talk_ask(fd, "GET /version", "", NULL);
+    talk_expect(fd, "\"node\":\"a\"");
     (void)close(fd);
     tear_down(&stand);
 }
@@ -298,9 +248,9 @@ static void expect_soon(const struct stand *stand, const char *status)
     const struct mono end = mono_add_ms(clock_mono(), WAIT_MS);
     while (!seen) {
         CHECK(clock_mono().us < end.us);
-        int fd = connect_to(stand->addresses.port);
-        ask(fd, "GET /version", "Authorization: Bearer secret\r\n", NULL);
-        answer = read_until(fd, "}");
+        int fd = talk_to(stand->addresses.port);
+        talk_ask(fd, "GET /version", "Authorization: Bearer secret\r\n", NULL);
+        answer = talk_until(fd, "}");
         seen = strncmp(answer, status, strlen(status)) == 0;
         free(answer);
         (void)close(fd);
@@ -390,32 +340,33 @@ TEST(every_worker_serves_hears_and_reloads)
         expect_soon(&stand, "HTTP/1.1 200 ");
     }
     for (size_t i = 0; i < CLIENTS; i++) {
-        watchers[i] = connect_to(stand.addresses.port);
-        ask(watchers[i], "GET /v1/watch?service=pay", "Authorization: Bearer secret\r\n", NULL);
-        expect(watchers[i], ": watching");
+        watchers[i] = talk_to(stand.addresses.port);
+        talk_ask(watchers[i], "GET /v1/watch?service=pay", "Authorization: Bearer secret\r\n",
+                 NULL);
+        talk_expect(watchers[i], ": watching");
     }
-    int fd = connect_to(stand.addresses.probe_port);
-    ask(fd, "GET /metrics", "", NULL);
-    char *metrics = read_until(fd, "process_start_time_seconds ");
+    int fd = talk_to(stand.addresses.probe_port);
+    talk_ask(fd, "GET /metrics", "", NULL);
+    char *metrics = talk_until(fd, "process_start_time_seconds ");
     CHECK(strstr(metrics, "\nmeshpulse_watchers 16\n") != NULL);
     CHECK(strstr(metrics, "\nmeshpulse_http_connections 17\n") != NULL);
     free(metrics);
     (void)close(fd);
     for (size_t i = 0; i < CLIENTS; i++) {
-        writers[i] = connect_to(stand.addresses.port);
-        ask(writers[i], "GET " PAY, "Authorization: Bearer secret\r\n", NULL);
+        writers[i] = talk_to(stand.addresses.port);
+        talk_ask(writers[i], "GET " PAY, "Authorization: Bearer secret\r\n", NULL);
     }
     for (size_t i = 0; i < CLIENTS; i++) {
-        expect(writers[i], "\"acked\":true");
+        talk_expect(writers[i], "\"acked\":true");
         (void)close(writers[i]);
     }
     fake_observe(stand.fake, "pay-1", "a", STATUS_TIMEOUT);
     for (size_t i = 0; i < CLIENTS; i++) {
-        expect(watchers[i], "\"status\":\"TIMEOUT\"");
+        talk_expect(watchers[i], "\"status\":\"TIMEOUT\"");
     }
     admin_stop(stand.admin);
     for (size_t i = 0; i < CLIENTS; i++) {
-        expect(watchers[i], "event: resync");
+        talk_expect(watchers[i], "event: resync");
         (void)close(watchers[i]);
     }
     tear_down(&stand);
@@ -430,7 +381,7 @@ TEST(one_that_was_never_started_can_be_freed)
     stand_up(&stand, options);
     admin_reload(stand.admin);
     admin_wake(stand.admin);
-    int fd = connect_to(stand.addresses.port);
+    int fd = talk_to(stand.addresses.port);
     tear_down(&stand);
     (void)close(fd);
 }
