@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # `make bench-map`: localmap's table beside the maps of others, on the same operations (workload.h).
 #
-#     map.pl [--only thru,many,chain,lat,sustain,grow,hash,redis] [--peers LIST] [--keys LIST] [--dists LIST] [--reads LIST]
+#     map.pl [--only thru,many,chain,lat,sustain,grow,hash,redis,crowd,services,queue,empty] [--peers LIST] [--keys LIST] [--dists LIST] [--reads LIST]
 #            [--threads LIST] [--passes N]
 #
 # A peer is NAME or NAME:HASH: table, boost, rwlock64, rwlock-table (what the table was before), each with xxh3, sip
@@ -25,7 +25,7 @@ use Report;
 
 my $quick = $ENV{BENCH_MAP_QUICK};
 my %option = (
-    only => 'thru,many,chain,lat,sustain,grow,hash,redis',
+    only => 'thru,many,chain,lat,sustain,grow,hash,redis,crowd,services,queue,empty',
     peers => 'table:xxh3,boost:xxh3,rwlock64:xxh3,table:sip,rwlock-table:sip,go',
     keys => $quick ? '100000,1000000' : '10000,100000,1000000',
     dists => $quick ? 'unif,zipf' : 'unif,zipf,8320',
@@ -170,8 +170,53 @@ sub redis {
 
 sub resident {
     my ($pid) = @_;
-    my (undef, $pages) = split ' ', read_file("/proc/$pid/statm");
-    return $pages * 4096;
+    my (undef, $pages, $shared) = split ' ', read_file("/proc/$pid/statm"); # files are not counted
+    return ($pages - $shared) * 4096;
+}
+
+# The lines of a program that measures one thing and ends.
+sub told {
+    my ($program, @words) = @_;
+    for my $line (Peer::once($program, @words)) {
+        my ($kind, $peer, @figures) = @$line;
+        Cells::keep($peer, $kind, @figures);
+    }
+    return;
+}
+
+# 800 at once, as in the question that this benchmark answers; Go's are goroutines.
+sub crowd {
+    my ($go) = Peer::program('go');
+    for my $pass (1 .. $option{passes}) {
+        progress("a crowd, pass $pass of $option{passes}");
+        told('facade', 'crowd', 800, 250);
+        told('go', 'crowd', 800, 250) if $go;
+    }
+    Cells::print_plain('crowd', ['map', 'go-sync.Map'], '800 at once, 250 get-or-put each, us', 'p50', 'p99', 'p99.9', 'max');
+    return;
+}
+
+sub services {
+    progress('services index');
+    told('facade', 'services');
+    Cells::print_plain('services', ['map', 'rwlock-index'], '10,000 reads, 10 writes, two threads; a read, ns', 'read');
+    return;
+}
+
+sub queue {
+    for my $pass (1 .. $option{passes}) {
+        progress("write queue and core, pass $pass of $option{passes}");
+        told('facade', 'queue', $_, 2) for 1, 2;
+    }
+    Cells::print_plain('queue', ['map'], 'write queue and core, by producers', 'puts/s', 'refused/s');
+    return;
+}
+
+sub empty {
+    progress('an empty map');
+    told('facade', 'empty');
+    Cells::print_plain('empty', ['map'], 'an empty map', 'bytes');
+    return;
 }
 
 # Before the throughput, whose cells it would else enter a second time.
@@ -183,5 +228,9 @@ floor_of_a_get() if $wanted{chain};
 latency() if $wanted{lat};
 sustained() if $wanted{sustain};
 growth() if $wanted{grow};
+crowd() if $wanted{crowd};
+services() if $wanted{services};
+queue() if $wanted{queue};
+empty() if $wanted{empty};
 Cells::bars();
 finish();

@@ -80,12 +80,13 @@ void measure_sort(uint64_t *values, size_t count)
     qsort(values, count, sizeof(*values), ascending);
 }
 
-// The cores that this process was given, as it began.
+// The cores that this process was given.
 static cpu_set_t cores;
 
-static void learn_cores(void)
+// Before main: no thread has been pinned yet.
+__attribute__((constructor)) static void learn_cores(void)
 {
-    if (CPU_COUNT(&cores) == 0 && sched_getaffinity(0, sizeof(cores), &cores) != 0) {
+    if (sched_getaffinity(0, sizeof(cores), &cores) != 0) {
         report_give_up("cannot tell which cores there are");
     }
 }
@@ -111,39 +112,15 @@ void measure_unpin(void)
     sched_setaffinity(0, sizeof(cores), &cores);
 }
 
-static double resident(void)
+double measure_resident(void)
 {
     long skipped = 0;
     long pages = 0;
+    long shared = 0; // with files: the program's own code, as it is first run
     FILE *in = fopen("/proc/self/statm", "r");
-    if (in == NULL || fscanf(in, "%ld %ld", &skipped, &pages) != 2) {
+    if (in == NULL || fscanf(in, "%ld %ld %ld", &skipped, &pages, &shared) != 3) {
         report_give_up("cannot read /proc/self/statm");
     }
     fclose(in);
-    return (double)pages * (double)sysconf(_SC_PAGESIZE);
-}
-
-void measure_open(struct bench *bench, uint32_t keys)
-{
-    struct peer_key *all = workload_keys(keys);
-    learn_cores();
-    double before = resident();
-    peer_open();
-    double empty = resident();
-    for (uint32_t i = 0; i < keys; i++) {
-        struct peer_value value = workload_value(i);
-        peer_put(&all[i], &value);
-    }
-    printf("open %s %s %u %.0f %.1f\n", peer_name, bench->hash, keys, empty - before,
-           (resident() - before) / keys);
-    free(all);
-    bench->keys = keys;
-}
-
-void measure_use(struct bench *bench, const char *dist)
-{
-    if (bench->dist == NULL || strcmp(bench->dist, dist) != 0) {
-        workload_load(&bench->workload, bench->keys, dist);
-        bench->dist = dist;
-    }
+    return (double)(pages - shared) * (double)sysconf(_SC_PAGESIZE);
 }

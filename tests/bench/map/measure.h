@@ -54,6 +54,7 @@ double measure_cpu_ns(void); // of the calling thread
 uint64_t measure_ticks(void);
 double measure_ticks_per_ns(void);
 void measure_check(struct bench *bench, bool found, const struct peer_value *value);
+double measure_resident(void);    // bytes of this process
 void *measure_memory(size_t len); // touched; ends the program when there is none
 void measure_sort(uint64_t *values, size_t count);
 // Keeps the calling thread on a core of its own among `threads`, as long as there is one for each: two that took

@@ -33,7 +33,7 @@ static void choose(struct peer_key *keys)
     }
 }
 
-static double gets(struct bench *bench, const struct peer_key *keys)
+static double read_chosen(struct bench *bench, const struct peer_key *keys)
 {
     double began = measure_now_ns();
     for (uint32_t i = 0; i < CHOSEN * ROUNDS; i++) {
@@ -52,8 +52,8 @@ void measure_flood(struct bench *bench)
         struct peer_value value = workload_value(i);
         peer_put(&keys[i], &value);
     }
-    double ordinary = gets(bench, bench->workload.keys);
+    double ordinary = read_chosen(bench, bench->workload.keys);
     printf("flood %s %s %u %.2f %.2f\n", peer_name, bench->hash, bench->keys, ordinary,
-           gets(bench, keys));
+           read_chosen(bench, keys));
     free(keys);
 }

@@ -88,11 +88,11 @@ void measure_sustain(struct bench *bench, unsigned seconds)
     double least = watch(workers, seconds);
     double took = measure_now_ns() - began;
     uint64_t puts = count_of(workers, true);
-    uint64_t gets = count_of(workers, false);
+    uint64_t read = count_of(workers, false);
     atomic_store_explicit(&stop, true, memory_order_relaxed);
     for (unsigned i = 0; i < WORKERS; i++) {
         pthread_join(workers[i].thread, NULL);
     }
     printf("sustain %s %s %u %s %.0f %.0f %.0f\n", peer_name, bench->hash, bench->keys, bench->dist,
-           least, (double)puts * 1e9 / took, (double)gets * 1e9 / took);
+           least, (double)puts * 1e9 / took, (double)read * 1e9 / took);
 }

@@ -13,7 +13,8 @@ my $RWLOCKS = 'rwlock64:xxh3';
 # {kind}{cell's words}{label} = figures of the passes, each a list.
 my %kept;
 # How many of a line's words name the cell.
-my %names = (open => 1, thru => 4, many => 2, lat => 3, grow => 1, chain => 2, sustain => 2, hash => 2, flood => 1);
+my %names = (open => 1, thru => 4, many => 2, lat => 3, grow => 1, chain => 2, sustain => 2, hash => 2, flood => 1,
+    crowd => 2, services => 0, queue => 1, empty => 0);
 
 sub keep {
     my ($label, $kind, @words) = @_;
@@ -208,15 +209,16 @@ sub memory_bars {
 sub bars {
     throughput_bars() if $kept{thru};
     memory_bars();
-    judge('map-empty-kib', kib(figure('open', 100_000, $TABLE, 0)), '<=', 256);
+    my $empty = figure('empty', '', 'map', 0);
+    judge('map-empty-kib', $empty / 1024, '<=', 256) if defined $empty;
     judge('map-get-to-floor', figure('chain', '1000000 unif', $TABLE, 4), '<=', 1.1);
     batch_bars();
     judge('map-sustained-puts-per-s', figure('sustain', '100000 zipf', $TABLE, 0), '>=', 1_200_000);
     latency_bars();
     growth_bars();
+    judge('map-crowd-p99-us', figure('crowd', '800 250', 'map', 1), '<=', 3200);
+    judge('map-services-read-ns', figure('services', '', 'map', 0), '<=', 86);
     return;
 }
-
-sub kib { my ($bytes) = @_; return defined $bytes ? $bytes / 1024 : undef }
 
 1;

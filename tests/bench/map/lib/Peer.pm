@@ -25,6 +25,20 @@ sub reason {
     return $line;
 }
 
+# The lines of a program that is told once what to do, as [kind, peer, words].
+sub once {
+    my ($name, @words) = @_;
+    my ($program) = program($name);
+    open my $in, '-|', $program, @words or die "$program: $!\n";
+    my @lines;
+    while (my $line = <$in>) {
+        my ($kind, $peer, undef, @figures) = split ' ', $line;
+        push @lines, [$kind, $peer, @figures];
+    }
+    close $in or die "$name @words: failed\n";
+    return @lines;
+}
+
 # `label`: NAME or NAME:HASH.
 sub new {
     my ($class, $label, $ops) = @_;
