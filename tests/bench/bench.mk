@@ -43,7 +43,7 @@ bench-map-build: $(addprefix $(MAP)/,$(MAP_PEERS))
 $(B)/tests/bench/map/%.o: CFLAGS += -isystem $(MAP_ROOT)/include
 $(B)/%.o: %.cc Makefile
 	@mkdir -p $(@D)
-	$(Q)$(CXX) -std=c++17 -I. -isystem $(MAP_ROOT)/include -Wall -Wextra $(FLAGS_$(MODE)) -MMD -MP -c $< -o $@
+	$(Q)$(CXX) -std=c++17 -I. -isystem $(MAP_ROOT)/include -Wall -Wextra -DNDEBUG $(FLAGS_$(MODE)) -MMD -MP -c $< -o $@
 
 $(MAP)/table: $(B)/tests/bench/map/peers/table.o $(MAP_OBJ) $(call lib,localmap base)
 $(MAP)/rwlock64: $(B)/tests/bench/map/peers/rwlock64.o $(MAP_OBJ) $(call lib,base)

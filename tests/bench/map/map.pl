@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # `make bench-map`: localmap's table beside the maps of others, on the same operations (workload.h).
 #
-#     map.pl [--only thru,many,chain,lat,sustain,grow,hash,redis,crowd,services,queue,empty] [--peers LIST] [--keys LIST] [--dists LIST] [--reads LIST]
+#     map.pl [--only thru,many,chain,lat,sustain,grow,hash,redis,crowd,services,queue,empty,explode] [--peers LIST] [--keys LIST] [--dists LIST] [--reads LIST]
 #            [--threads LIST] [--passes N]
 #
 # A peer is NAME or NAME:HASH: table, boost, rwlock64, rwlock-table (what the table was before), each with xxh3, sip
@@ -25,7 +25,7 @@ use Report;
 
 my $quick = $ENV{BENCH_MAP_QUICK};
 my %option = (
-    only => 'thru,many,chain,lat,sustain,grow,hash,redis,crowd,services,queue,empty',
+    only => 'thru,many,chain,lat,sustain,grow,hash,redis,crowd,services,queue,empty,explode',
     peers => 'table:xxh3,boost:xxh3,rwlock64:xxh3,table:sip,rwlock-table:sip,go',
     keys => $quick ? '100000,1000000' : '10000,100000,1000000',
     dists => $quick ? 'unif,zipf' : 'unif,zipf,8320',
@@ -219,6 +219,13 @@ sub empty {
     return;
 }
 
+sub explode {
+    progress('a tenant that explodes');
+    told('facade', 'explode');
+    Cells::print_plain('explode', ['map'], '1M new keys of one tenant of 200', 'KiB before', 'growth, %');
+    return;
+}
+
 # Before the throughput, whose cells it would else enter a second time.
 hashes() if $wanted{hash};
 Cells::forget('thru', 'open');
@@ -232,5 +239,6 @@ crowd() if $wanted{crowd};
 services() if $wanted{services};
 queue() if $wanted{queue};
 empty() if $wanted{empty};
+explode() if $wanted{explode};
 Cells::bars();
 finish();

@@ -20,6 +20,10 @@ void facade_queue(unsigned producers, unsigned seconds);
 //   empty PEER - bytes
 void facade_empty(void);
 
+// 200 tenants with half of their quota; one of them comes with a million new keys.
+//   explode PEER - TENANTS RECORDS-OF-EACH KiB-before growth-in-%-of-it
+void facade_explode(void);
+
 struct map *facade_map(void); // as the daemon makes one; ends the program when there is no memory
 // A registration as a mesh has them.
 struct facade_record {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//     facade crowd THREADS OPERATIONS | services | queue PRODUCERS SECONDS | empty
+//     facade crowd THREADS OPERATIONS | services | queue PRODUCERS SECONDS | empty | explode
 #include "tests/bench/map/facade/facade.h"
 #include "tests/bench/map/measure.h"
 #include "tests/bench/report.h"
@@ -59,9 +59,11 @@ int main(int argc, char **argv)
         facade_queue(number(argc, argv, 2), number(argc, argv, 3));
     } else if (strcmp(what, "empty") == 0) {
         facade_empty();
+    } else if (strcmp(what, "explode") == 0) {
+        facade_explode();
     } else {
-        report_give_up(
-            "facade crowd THREADS OPERATIONS | services | queue PRODUCERS SECONDS | empty");
+        report_give_up("facade crowd THREADS OPERATIONS | services | queue PRODUCERS SECONDS | "
+                       "empty | explode");
     }
     return 0;
 }
