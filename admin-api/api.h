@@ -32,7 +32,8 @@ struct api {
     struct auth_rules auth;
     struct host_rules hosts;
     bool require_if_match;
-    uint32_t job_count; // not more than API_JOBS_MAX
+    uint32_t job_count;       // not more than API_JOBS_MAX
+    uint32_t recording_count; // not more than RECORDINGS_MAX
     struct api_scratch *scratch;
 
     // A write's outcome is there: hand `job` to this thread's write_job_end.  Called from any thread, also

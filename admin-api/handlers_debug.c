@@ -3,6 +3,7 @@
 #include "admin-api/handle.h"
 #include "admin-api/handlers.h"
 #include "admin-api/problem.h"
+#include "admin-api/recording.h"
 #include "base/json_write.h"
 #include "base/metric.h"
 #include "localmap/bands.h"
@@ -220,4 +221,83 @@ void handle_debug_map_get(struct api *api, const struct request *request, struct
     json_write_array_end(&json);
     json_write_object_end(&json);
     free(shards.rows);
+}
+
+// --- what takes seconds
+
+// 1 to RECORDING_SECONDS_MAX, in digits.
+static bool parse_seconds(struct span text, uint32_t *ret_seconds)
+{
+    uint32_t seconds = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        const char c = text.ptr[i];
+        if (c < '0' || c > '9' || seconds > RECORDING_SECONDS_MAX) {
+            return false;
+        }
+        seconds = seconds * 10 + (uint32_t)(c - '0');
+    }
+    *ret_seconds = seconds;
+    return seconds >= 1 && seconds <= RECORDING_SECONDS_MAX;
+}
+
+static bool read_seconds(const struct request *request, uint32_t *ret_seconds)
+{
+    static const char *const names[] = {"seconds", NULL};
+    char buf[REQUEST_QUERY_LEN_MAX];
+    struct span value;
+    const struct span query = request->in.http->query;
+    *ret_seconds = RECORDING_SECONDS_DEFAULT;
+    if (!request_query_only(query, names)) {
+        return false;
+    }
+    switch (request_query_get(query, "seconds", buf, &value)) {
+    case REQUEST_QUERY_ABSENT:
+        return true;
+    case REQUEST_QUERY_FOUND:
+        return parse_seconds(value, ret_seconds);
+    case REQUEST_QUERY_BAD:
+        break;
+    }
+    return false;
+}
+
+static void record(struct api *api, const struct request *request, enum recording_kind kind,
+                   struct response *response)
+{
+    uint32_t seconds;
+    if (!may_look(request, response)) {
+        return;
+    }
+    if (!read_seconds(request, &seconds)) {
+        problem_fill(response, PROBLEM_BAD_REQUEST, "it takes ?seconds=, from 1 to 60");
+        return;
+    }
+    response->content_type = RESPONSE_JSON;
+    if (request->in.http->head) {
+        return;
+    }
+    switch ((int)recording_new(api, kind, seconds, &response->recording)) {
+    case ERR_OK:
+        response->kind = RESPONSE_RECORDING;
+        break;
+    case ERR_NOMEM:
+        problem_fill(response, PROBLEM_NOT_READY, "no memory for what would be recorded");
+        break;
+    default:
+        problem_fill(response, PROBLEM_RATE_LIMITED,
+                     "others are recording: try again when they have ended");
+        break;
+    }
+}
+
+void handle_debug_contention_get(struct api *api, const struct request *request,
+                                 struct response *response)
+{
+    record(api, request, RECORDING_CONTENTION, response);
+}
+
+void handle_debug_trace_get(struct api *api, const struct request *request,
+                            struct response *response)
+{
+    record(api, request, RECORDING_TRACE, response);
 }

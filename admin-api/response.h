@@ -4,10 +4,11 @@
 //     COMPLETE  all of it is here
 //     MORE      the head and the first piece are; response_more appends the next ones
 //     PENDING   the write in `job` has not ended: write_job_end will fill a response of its own
+//     RECORDING it is being recorded: recording_end will fill a response of its own
 //     WATCH     the head is here; the events of `watch` follow for as long as the client stays
 //
 // Borrows header values that are literals; others go through response_header, which copies.
-// [worker].  Read next: problem.h, list.h, writes.h, watch.h.
+// [worker].  Read next: problem.h, list.h, writes.h, recording.h, watch.h.
 #pragma once
 
 #include "admin-api/list.h"
@@ -22,7 +23,13 @@
 #define RESPONSE_JSON "application/json"
 #define RESPONSE_TEXT "text/plain; charset=utf-8"
 
-enum response_kind { RESPONSE_COMPLETE, RESPONSE_MORE, RESPONSE_PENDING, RESPONSE_WATCH };
+enum response_kind {
+    RESPONSE_COMPLETE,
+    RESPONSE_MORE,
+    RESPONSE_PENDING,
+    RESPONSE_RECORDING,
+    RESPONSE_WATCH
+};
 
 struct response {
     enum response_kind kind;
@@ -33,9 +40,10 @@ struct response {
     struct http1_header headers[RESPONSE_HEADERS_MAX];
     char values[RESPONSE_HEADERS_MAX][RESPONSE_HEADER_LEN];
     struct buf body;
-    struct list_cursor list;   // MORE
-    struct write_job *job;     // PENDING
-    struct watch_cursor watch; // WATCH
+    struct list_cursor list;     // MORE
+    struct write_job *job;       // PENDING
+    struct recording *recording; // RECORDING
+    struct watch_cursor watch;   // WATCH
 };
 
 void response_init(struct response *response);

@@ -3,6 +3,7 @@
 
 #include "admin-api/handle.h"
 #include "admin-api/problem.h"
+#include "admin-api/recording.h"
 #include "admin-api/watch.h"
 #include "admin-api/writes.h"
 #include "base/loop.h"
@@ -21,6 +22,15 @@ struct pending {
     struct write_job *job;
     struct loop_timer *timer; // NULL: no deadline
     struct mono began;
+};
+
+// A client that waits for a recording to end.
+struct recorded {
+    struct serve *serve;
+    struct recorded *next, **link;
+    struct http1_exchange *exchange;
+    struct recording *recording;
+    struct loop_timer *timer;
 };
 
 // A client that reads a long list.
@@ -169,7 +179,7 @@ static void pending_start(struct serve *serve, struct http1_exchange *exchange,
     }
 }
 
-void serve_give_up(struct serve *serve)
+static void give_up_writes(struct serve *serve)
 {
     while (serve->first != NULL) {
         struct http1_exchange *exchange = serve->first->exchange;
@@ -180,6 +190,89 @@ void serve_give_up(struct serve *serve)
         send_answer(exchange, &response);
         response_fini(&response);
     }
+}
+
+// --- recordings
+
+static void recorded_free(struct recorded *recorded)
+{
+    *recorded->link = recorded->next;
+    if (recorded->next != NULL) {
+        recorded->next->link = recorded->link;
+    }
+    http1_exchange_on_cancel(recorded->exchange, NULL, NULL);
+    loop_timer_free(recorded->timer);
+    free(recorded);
+}
+
+static void recorded_end(struct recorded *recorded)
+{
+    struct http1_exchange *exchange = recorded->exchange;
+    struct response response;
+    response_init(&response);
+    recording_end(recorded->recording, &response);
+    recorded_free(recorded);
+    send_answer(exchange, &response);
+    response_fini(&response);
+}
+
+// Nobody waits for it, or there is no time for it.
+static void recorded_give_up(void *arg)
+{
+    struct recorded *recorded = arg;
+    struct http1_exchange *exchange = recorded->exchange;
+    struct response response;
+    recording_free(recorded->recording);
+    recorded_free(recorded);
+    response_init(&response);
+    problem_fill(&response, PROBLEM_NOT_READY, "the node is stopping");
+    send_answer(exchange, &response);
+    response_fini(&response);
+}
+
+static void recorded_step(void *arg)
+{
+    struct recorded *recorded = arg;
+    if (recording_step(recorded->recording, loop_now(recorded->serve->loop))) {
+        recorded_end(recorded);
+    } else {
+        loop_timer_set_ms(recorded->timer, recording_step_ms(recorded->recording));
+    }
+}
+
+static void recorded_start(struct serve *serve, struct http1_exchange *exchange,
+                           struct recording *recording)
+{
+    struct recorded *recorded = calloc(1, sizeof(*recorded));
+    if (recorded == NULL ||
+        loop_timer_new(serve->loop, recorded_step, recorded, &recorded->timer) != ERR_OK) {
+        free(recorded);
+        recording_free(recording);
+        send_sorry(exchange);
+        return;
+    }
+    recorded->serve = serve;
+    recorded->exchange = exchange;
+    recorded->recording = recording;
+    recorded->next = serve->recorded;
+    recorded->link = &serve->recorded;
+    if (serve->recorded != NULL) {
+        serve->recorded->link = &recorded->next;
+    }
+    serve->recorded = recorded;
+    http1_exchange_on_cancel(exchange, recorded_give_up, recorded);
+    recording_begin(recording, loop_now(serve->loop));
+    loop_timer_set_ms(recorded->timer, recording_step_ms(recording));
+}
+
+// --- the end
+
+void serve_give_up(struct serve *serve)
+{
+    while (serve->recorded != NULL) {
+        recorded_give_up(serve->recorded);
+    }
+    give_up_writes(serve);
 }
 
 // --- long answers
@@ -265,6 +358,9 @@ void serve_request(void *serve, struct http1_exchange *exchange)
         break;
     case RESPONSE_PENDING:
         pending_start(self, exchange, response.job);
+        break;
+    case RESPONSE_RECORDING:
+        recorded_start(self, exchange, response.recording);
         break;
     case RESPONSE_WATCH:
         if (!watch_start(self->watches, exchange, &response)) {

@@ -4,6 +4,7 @@
 //     exchange --serve_request--> handle_request --> COMPLETE  respond
 //                                                    MORE      stream, a piece at each drain
 //                                                    PENDING   kept until serve_job_done or its timer
+//                                                    RECORDING stepped by a timer until it ends
 //                                                    WATCH     watch_start
 //
 // Invariant: each exchange is ended once, whatever becomes of its write or its client.
@@ -15,13 +16,15 @@
 
 struct loop;
 struct pending;
+struct recorded;
 struct watch_set;
 
 struct serve {
     struct loop *loop;
     struct api api;
     struct watch_set *watches;
-    struct pending *first; // writes whose client waits
+    struct pending *first;     // writes whose client waits
+    struct recorded *recorded; // recordings
 };
 
 // Marks, as http1_listener_info.user, the listener that serves probes only.
@@ -33,5 +36,5 @@ void serve_request(void *serve, struct http1_exchange *exchange);
 void serve_answered(void *serve, const struct http1_request *request, unsigned status);
 // For api.job_done.  [any]
 void serve_job_done(void *serve, struct write_job *job);
-// Answers every client that still waits for a write: 503.
+// Answers every client that still waits for a write or a recording: 503.
 void serve_give_up(struct serve *serve);

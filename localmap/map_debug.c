@@ -3,9 +3,13 @@
 
 #include "localmap/map_state.h"
 #include "localmap/table/table_debug.h"
+#include "localmap/table/trace.h"
+
+#include <stdlib.h>
 
 _Static_assert(MAP_PROBE_CLASSES == TABLE_PROBE_CLASSES, "classes of the table");
 _Static_assert(MAP_WAIT_CLASSES == SHARD_LOCK_CLASSES, "classes of the lock");
+_Static_assert(MAP_WAIT_LONG_NS == SHARD_LOCK_LONG_NS, "what the lock calls long");
 _Static_assert(MAP_WAIT_STACK_MAX == WAIT_STACK_MAX, "stacks of the ring");
 
 static void copy_lock(const struct shard_lock_stats *from, struct map_lock *to)
@@ -68,7 +72,41 @@ bool map_wait_get(const struct map *map, uint64_t number, struct map_wait *ret_w
                                   .holder = entry.holder,
                                   .ended_ns = entry.ended_ns,
                                   .waited_ns = entry.waited_ns,
+                                  .thread = entry.thread,
                                   .stack_len = entry.stack_len};
     memcpy(ret_wait->stack, entry.stack, entry.stack_len * sizeof(entry.stack[0]));
     return true;
+}
+
+// --- recording
+
+enum err map_trace_start(const struct map *map)
+{
+    return trace_start(wait_ring_trace(table_waits(map->table)));
+}
+
+void map_trace_stop(const struct map *map, struct map_trace *ret_trace)
+{
+    struct trace_recorded recorded;
+    trace_stop(wait_ring_trace(table_waits(map->table)), &recorded);
+    *ret_trace = (struct map_trace){recorded.events, recorded.count, recorded.dropped};
+}
+
+struct map_event map_trace_event(const struct map_trace *trace, size_t number)
+{
+    ASSERT(number < trace->count);
+    const struct trace_event *event = (const struct trace_event *)trace->recorded + number;
+    return (struct map_event){.kind = event->kind == TRACE_WAIT ? MAP_EVENT_WAIT : MAP_EVENT_GROWTH,
+                              .shard = event->shard,
+                              .thread = event->thread,
+                              .site = event->site,
+                              .other = event->other,
+                              .began_ns = event->began_ns,
+                              .took_ns = event->took_ns};
+}
+
+void map_trace_free(struct map_trace *trace)
+{
+    free(trace->recorded);
+    trace->recorded = NULL;
 }

@@ -3,6 +3,8 @@
 // Plain copies; nothing here changes the map.  [any], a few calls a second.  Read next: table/table_debug.h.
 #pragma once
 
+#include "base/err.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -12,6 +14,7 @@ struct map;
 #define MAP_PROBE_CLASSES 8
 #define MAP_WAIT_CLASSES 8
 #define MAP_WAIT_STACK_MAX 16
+#define MAP_WAIT_LONG_NS 1000000
 
 // The lock of one shard's writers, since the map was made.  Readers take none.
 struct map_lock {
@@ -50,6 +53,7 @@ struct map_wait {
     const char *waiter, *holder; // call sites; holder NULL: it had just left
     uint64_t ended_ns;           // as clock_ns()
     uint64_t waited_ns;
+    uint32_t thread; // as gettid()
     size_t stack_len;
     uintptr_t stack[MAP_WAIT_STACK_MAX]; // of the waiter, the innermost first
 };
@@ -58,3 +62,30 @@ struct map_wait {
 uint64_t map_waits_next(const struct map *map);
 // The wait `number`, or the oldest one kept if that one has gone.  false: not there yet.
 bool map_wait_get(const struct map *map, uint64_t number, struct map_wait *ret_wait);
+
+// --- recording all waits, the short ones too, and the steps of growth
+
+enum map_event_kind { MAP_EVENT_WAIT, MAP_EVENT_GROWTH };
+
+struct map_event {
+    enum map_event_kind kind;
+    uint32_t shard;
+    uint32_t thread;
+    const char *site;  // who
+    const char *other; // of a wait: who was inside; NULL: nobody any more
+    uint64_t began_ns, took_ns;
+};
+
+struct map_trace {
+    void *recorded; // to be given back by map_trace_free
+    size_t count;
+    uint64_t dropped; // events for which there was no place
+};
+
+// One at a time.  ERR_BUSY: somebody else records; ERR_NOMEM.
+enum err map_trace_start(const struct map *map) MUST_USE;
+// By whoever has started it.  Long waits stand in the ring above, not here.
+void map_trace_stop(const struct map *map, struct map_trace *ret_trace);
+// `number` < count.
+struct map_event map_trace_event(const struct map_trace *trace, size_t number);
+void map_trace_free(struct map_trace *trace);

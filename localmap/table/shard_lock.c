@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "localmap/table/trace.h"
 
 #include <errno.h>
 #include <linux/futex.h>
@@ -95,7 +96,27 @@ static void raise_to(_Atomic uint64_t *max, uint64_t value)
     }
 }
 
-static void count_wait(struct shard_lock *lock, struct wait_entry *entry)
+// A short wait is of interest only while somebody records; a long one goes into the ring in any case.
+static void tell_wait(const struct shard_lock *lock, struct wait_entry *entry)
+{
+    if (entry->waited_ns < SHARD_LOCK_LONG_NS) {
+        const struct trace_event event = {.kind = TRACE_WAIT,
+                                          .shard = entry->shard,
+                                          .site = entry->waiter,
+                                          .other = entry->holder,
+                                          .began_ns = entry->ended_ns - entry->waited_ns,
+                                          .took_ns = entry->waited_ns};
+        trace_add(wait_ring_trace(lock->ring), &event);
+        return;
+    }
+    if (entry->stack_len == 0) {
+        wait_stack(entry); // many short sleeps, or one that was woken in time and started late
+    }
+    entry->thread = (uint32_t)gettid();
+    wait_ring_add(lock->ring, entry);
+}
+
+static void count_wait(struct shard_lock *lock, const struct wait_entry *entry)
 {
     unsigned number = 0;
     while (entry->waited_ns >= shard_lock_class_end_ns(number)) {
@@ -105,13 +126,6 @@ static void count_wait(struct shard_lock *lock, struct wait_entry *entry)
     atomic_store_explicit(&lock->waits[number], count + 1, memory_order_relaxed);
     add(&lock->wait_total_ns, entry->waited_ns);
     raise_to(&lock->wait_max_ns, entry->waited_ns);
-    if (entry->waited_ns < SHARD_LOCK_LONG_NS) {
-        return;
-    }
-    if (entry->stack_len == 0) {
-        wait_stack(entry); // many short sleeps, or one that was woken in time and started late
-    }
-    wait_ring_add(lock->ring, entry);
 }
 
 void shard_lock_wait(struct shard_lock *lock, const char *site)
@@ -128,6 +142,7 @@ void shard_lock_wait(struct shard_lock *lock, const char *site)
     entry.ended_ns = clock_ns();
     entry.waited_ns = entry.ended_ns - began_ns;
     count_wait(lock, &entry);
+    tell_wait(lock, &entry);
 }
 
 void shard_lock_wake(struct shard_lock *lock)

@@ -27,5 +27,5 @@ void table_shard_stats(const struct table *table, uint32_t shard,
 void table_lock_stats(const struct table *table, uint32_t shard,
                       struct shard_lock_stats *ret_stats);
 
-// The long waits.  Borrowed: good as long as the table.
+// The long waits, and the table's recorder.  Borrowed: good as long as the table.
 struct wait_ring *table_waits(const struct table *table);

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "localmap/table/wait_ring.h"
 
+#include "localmap/table/trace.h"
+
 #include <pthread.h>
 #include <stdlib.h>
 #include <unwind.h>
 
 struct wait_ring {
+    struct trace *trace;
     // Rank 35, below none: its holder copies one entry and calls nobody.  Guards all below.
     pthread_mutex_t mutex;
     uint64_t next;
@@ -18,7 +21,12 @@ enum err wait_ring_new(struct wait_ring **ret_ring)
     if (ring == NULL) {
         return ERR_NOMEM;
     }
+    if (trace_new(&ring->trace) != ERR_OK) {
+        free(ring);
+        return ERR_NOMEM;
+    }
     if (pthread_mutex_init(&ring->mutex, NULL) != 0) {
+        trace_free(ring->trace);
         free(ring);
         return ERR_NOMEM;
     }
@@ -32,7 +40,13 @@ void wait_ring_free(struct wait_ring *ring)
         return;
     }
     pthread_mutex_destroy(&ring->mutex);
+    trace_free(ring->trace);
     free(ring);
+}
+
+struct trace *wait_ring_trace(const struct wait_ring *ring)
+{
+    return ring->trace;
 }
 
 void wait_ring_add(struct wait_ring *ring, const struct wait_entry *entry)

@@ -23,10 +23,12 @@ struct wait_entry {
     uint64_t ended_ns;  // as clock_ns()
     uint64_t waited_ns;
     uint32_t shard;
+    uint32_t thread; // as gettid()
     uint32_t stack_len;
     uintptr_t stack[WAIT_STACK_MAX]; // return addresses of the waiter, the innermost first
 };
 
+struct trace;
 struct wait_ring;
 
 // *gives* the ring.  ERR_NOMEM.
@@ -41,6 +43,9 @@ uint64_t wait_ring_next(struct wait_ring *ring);
 // The entry `number`, or the oldest held if that one has gone; `ret_number`: which it is.  false: not there yet.
 bool wait_ring_get(struct wait_ring *ring, uint64_t number, struct wait_entry *ret_entry,
                    uint64_t *ret_number);
+
+// The table's recorder, off until somebody wants it; it stands here because whoever waits comes by here.
+struct trace *wait_ring_trace(const struct wait_ring *ring);
 
 // Takes the caller's stack: without memory, in a few microseconds.
 void wait_stack(struct wait_entry *entry);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/metric.h"
 #include "tests/integration/talk.h"
+#include "tests/lib/convoy.h"
 #include "tests/lib/suite.h"
 #include "tests/unit/api/fake.h"
 
@@ -194,10 +195,76 @@ TEST(a_stop_answers_who_still_waits)
     int other = talk_to(stand.addresses.port); // once this is answered the write is with the daemon
     talk_ask(other, "GET /version", "", NULL);
     talk_expect(other, "\"node\":\"a\"");
+    talk_ask(other, "GET /debug/trace?seconds=60", "", NULL);
+    int third = talk_to(stand.addresses.port);
+    talk_ask(third, "GET /version", "", NULL);
+    talk_expect(third, "\"node\":\"a\"");
+    (void)close(third);
     admin_stop(stand.admin);
     talk_expect(fd, "\"detail\":\"the node is stopping\"");
+    talk_expect(other, "\"detail\":\"the node is stopping\"");
     (void)close(fd);
     (void)close(other);
+    tear_down(&stand);
+}
+
+TEST(a_recording_takes_its_time_and_keeps_nobody_waiting)
+{
+    struct stand stand;
+    stand_up(&stand, plain);
+    start(&stand);
+    int fd = talk_to(stand.addresses.port);
+    const struct mono began = clock_mono();
+    talk_ask(fd, "GET /debug/contention?seconds=1", "", NULL);
+    int other = talk_to(stand.addresses.port);
+    talk_ask(other, "GET /version", "", NULL);
+    talk_expect(other,
+                "\"node\":\"a\""); // by the same thread, so it was there after the first request
+    CHECK(mono_ms_between(began, clock_mono()) < 1000);
+    convoy_plant(stand.fake->map, SPAN_LIT("any key"));
+    char *text = talk_until(fd, "\"convoy_waiter_main+0x");
+    CHECK(mono_ms_between(began, clock_mono()) >= 980); // fifty steps, each cut to the millisecond
+    CHECK(strstr(text, "\"waiter\":\"" CONVOY_WAITER "\",\"holder\":\"" CONVOY_HOLDER "\"") !=
+          NULL);
+    free(text);
+    (void)close(fd);
+    (void)close(other);
+    tear_down(&stand);
+}
+
+// Asks until the answer is no refusal: the server learns of a client that has left when it looks.
+static void trace_once_it_is_free(const struct stand *stand)
+{
+    for (unsigned i = 0; i < 500; i++) {
+        int fd = talk_to(stand->addresses.port);
+        talk_ask(fd, "GET /debug/trace?seconds=1", "", NULL);
+        char *text = talk_until(fd, "\r\n\r\n");
+        const bool refused = strstr(text, "HTTP/1.1 429 ") == text;
+        free(text);
+        (void)close(fd);
+        if (!refused) {
+            return;
+        }
+        (void)poll(NULL, 0, 10);
+    }
+    ck_abort_msg("a client that has left still records");
+}
+
+TEST(a_client_that_leaves_ends_its_recording)
+{
+    struct stand stand;
+    stand_up(&stand, plain);
+    start(&stand);
+    int fd = talk_to(stand.addresses.port);
+    talk_ask(fd, "GET /debug/trace?seconds=60", "", NULL);
+    int other = talk_to(stand.addresses.port);
+    talk_ask(other, "GET /debug/trace", "", NULL);
+    talk_expect(other, "HTTP/1.1 429 ");
+    (void)close(other);
+    const struct linger reset = {.l_onoff = 1};
+    CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)), 0);
+    (void)close(fd);
+    trace_once_it_is_free(&stand);
     tear_down(&stand);
 }
 
@@ -390,7 +457,8 @@ SUITE("integration/admin_server", T(a_long_list_comes_whole_and_the_connection_g
       T(a_watcher_hears_of_a_change_by_another_thread),
       T(who_writes_too_much_is_not_read_for_a_while_and_who_reads_is),
       T(a_write_that_takes_longer_is_answered_202), T(a_client_that_leaves_does_not_end_its_write),
-      T(a_stop_answers_who_still_waits),
+      T(a_stop_answers_who_still_waits), T(a_recording_takes_its_time_and_keeps_nobody_waiting),
+      T(a_client_that_leaves_ends_its_recording),
       T(the_probe_listener_and_the_unix_socket_have_their_own_rules),
       T(a_reload_takes_new_tokens_or_keeps_the_old), T(tokens_that_change_are_read_by_themselves),
       T(every_worker_serves_hears_and_reloads), T(one_that_was_never_started_can_be_freed));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A daemon for the tests of admin-api: a real map, a backend that applies writes to it at once (or answers
 // with an outcome that the test wants, or holds the answer back), and one request in, one answer out.
-// No socket, no clock, no thread.
+// No socket, no thread, and no clock but for recordings, which compare with the map's.
 #pragma once
 
 #include "admin-api/handle.h"
@@ -24,7 +24,7 @@ struct fake {
     bool forced; // answer `outcome` and do nothing
     enum backend_outcome outcome;
     bool keep_pending; // shown, but not accepted by the stream
-    bool hold;         // the outcome comes with fake_release
+    bool hold;         // the outcome comes with fake_release; recordings are left to the test
     void *held_arg;
     backend_done_fn held_done;
     enum backend_outcome held_outcome;

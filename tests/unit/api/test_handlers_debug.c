@@ -66,6 +66,8 @@ TEST(a_token_of_one_tenant_sees_nothing_of_it)
     static const struct row rows[] = {
         {"GET", "/debug/map", NULL, NULL, 401, "unauthorized", NULL},
         {"GET", "/debug/map", TOKEN, NULL, 403, "forbidden", NULL},
+        {"GET", "/debug/contention", TOKEN, NULL, 403, "forbidden", NULL},
+        {"GET", "/debug/trace", TOKEN, NULL, 403, "forbidden", NULL},
     };
     ROWS_RUN(rows, acme_only);
 }

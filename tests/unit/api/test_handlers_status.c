@@ -113,16 +113,12 @@ END_TEST
 
 TEST(every_answer_is_json)
 {
-    static const char *const targets[] = {"/v1/nodes",
-                                          "/v1/partitions",
-                                          "/v1/digest",
-                                          "/version",
-                                          "/debug/partitions",
-                                          "/debug/map",
-                                          "/v1/services",
-                                          "/v1/services/pay/instances",
-                                          ROWS_PAY_1,
-                                          "/nowhere"};
+    static const char *const targets[] = {"/v1/nodes",         "/v1/partitions",
+                                          "/v1/digest",        "/version",
+                                          "/debug/partitions", "/debug/map",
+                                          "/debug/contention", "/debug/trace",
+                                          "/v1/services",      "/v1/services/pay/instances",
+                                          ROWS_PAY_1,          "/nowhere"};
     struct fake *fake = rows_fake();
     for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
         const struct fake_request ask = {.method = "GET", .target = targets[i]};

@@ -39,6 +39,8 @@ TEST(a_request_survives_each_failed_allocation)
         {{"GET", "/v1/nodes", NULL, NULL}, 200},
         {{"GET", "/debug/partitions", NULL, NULL}, 200},
         {{"GET", "/debug/map", NULL, NULL}, 200},
+        {{"GET", "/debug/contention", NULL, NULL}, 200},
+        {{"GET", "/debug/trace", NULL, NULL}, 200},
         {{"GET", "/v1/digest", NULL, NULL}, 200},
         {{"GET", "/readyz?verbose", NULL, NULL}, 200},
         {{"GET", "/nowhere", NULL, NULL}, 404},
