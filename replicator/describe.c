@@ -327,6 +327,39 @@ static void lost(struct describe *describe, const struct core_log *log, struct c
     }
 }
 
+// --- quotas
+
+static void over_quota(struct describe *describe, const struct core_log *log, struct core_time now)
+{
+    (void)describe;
+    (void)now;
+    struct line line = {.count = 0};
+    struct key key;
+    if (key_parse(log->key, &key) == ERR_OK) {
+        metric_count1(METRIC_MAP_OVER_QUOTA, key.tenant, 1);
+    }
+    add_key(&line, log->key);
+    write_line(&line, LOG_DEBUG,
+               "over-quota"); // whoever asked is told; the log says where the tenant stands
+}
+
+static void quota(struct describe *describe, const struct core_log *log, struct core_time now)
+{
+    static const struct {
+        enum log_level level;
+        const char *state, *why;
+    } said[] = {
+        [MAP_TENANT_ROOM] = {LOG_INFO, "room", "new records are taken"},
+        [MAP_TENANT_FULL] = {LOG_WARN, "full", "new records are refused"},
+        [MAP_TENANT_OVER] = {LOG_ERROR, "over", "other nodes let in 110 % of the quota or more"},
+    };
+    (void)describe;
+    (void)now;
+    log_event(said[log->level].level, "quota", log_str("tenant", log->text),
+              log_text("state", said[log->level].state), log_uint("records", log->number),
+              log_uint("quota", log->limit), log_text("why", said[log->level].why));
+}
+
 static void opaque(struct describe *describe, const struct core_log *log, struct core_time now)
 {
     struct line line = {.count = 0};
@@ -412,6 +445,8 @@ static const describe_fn rows[] = {
     [CORE_LOG_STREAM] = stream_said,
     [CORE_LOG_REFUSED] = refused,
     [CORE_LOG_LOST] = lost,
+    [CORE_LOG_OVER_QUOTA] = over_quota,
+    [CORE_LOG_QUOTA] = quota,
     [CORE_LOG_OPAQUE] = opaque,
 };
 

@@ -209,6 +209,20 @@ static bool is_first_scan(const struct core *core)
     return false;
 }
 
+static void tell_tenants(struct core *core)
+{
+    struct map_tenant news[8]; // the rest comes with the next tick
+    size_t count = map_tenant_news(core->map, news, sizeof(news) / sizeof(news[0]));
+    for (size_t i = 0; i < count; i++) {
+        const struct core_log log = {.what = CORE_LOG_QUOTA,
+                                     .text = span_str(news[i].name),
+                                     .number = news[i].used,
+                                     .limit = news[i].limit,
+                                     .level = news[i].level};
+        core_say(core, &log);
+    }
+}
+
 static void settle(struct core *core)
 {
     if (core->fence_at != 0 || core->now.mono.us >= core->next_tick.us) {
@@ -217,6 +231,7 @@ static void settle(struct core *core)
         session_tick(core);
         evict_tick(core);
         timed_run(core);
+        tell_tenants(core);
     }
     if (core->repairs.count > 0) {
         repair_run(core);

@@ -99,9 +99,10 @@ enum core_outcome {
     CORE_ACCEPTED, // the stream has it
     CORE_SAME,     // changes nothing
     CORE_NOT_FOUND,
-    CORE_STALE,    // the precondition failed
-    CORE_CONFLICT, // a newer wire version stands there, which this program must not overwrite
-    CORE_REFUSED,  // the arena is full
+    CORE_STALE,      // the precondition failed
+    CORE_CONFLICT,   // a newer wire version stands there, which this program must not overwrite
+    CORE_REFUSED,    // the arena is full
+    CORE_OVER_QUOTA, // one record more than the tenant may have
     CORE_NOT_READY,
     CORE_FENCED,
     CORE_UNAVAILABLE, // a conditional write while the stream is out of reach
@@ -131,8 +132,10 @@ enum core_log_what {
     CORE_LOG_LEASE,         // key: a lease ran out
     CORE_LOG_STREAM,        // text: the backend's words (down, retry, mistyped, config)
     CORE_LOG_REFUSED,       // key: the arena is full
-    CORE_LOG_LOST,  // key: was evicted, and neither the server nor anybody else has it any more
-    CORE_LOG_OPAQUE // key: not written over what a newer version wrote (CORE_CONFLICT)
+    CORE_LOG_LOST, // key: was evicted, and neither the server nor anybody else has it any more
+    CORE_LOG_OVER_QUOTA, // key: CORE_OVER_QUOTA
+    CORE_LOG_QUOTA,      // text = tenant, level: where it stands now; number = its records, limit
+    CORE_LOG_OPAQUE      // key: not written over what a newer version wrote (CORE_CONFLICT)
 };
 
 struct core_log {
@@ -145,6 +148,8 @@ struct core_log {
     struct version version, other;
     struct span other_value;
     uint64_t number;
+    uint32_t limit;
+    enum map_tenant_level level;
     enum status from, to;
     enum reason reason;
     bool up;

@@ -119,14 +119,14 @@ static enum hold_result merge_into_map(struct core *core, const struct offer *of
         return HOLD_REJECTED;
     }
     enum put_result result = PUT_STALE;
-    const struct map_put put = {&offer->value, offer->flags, offer->mark};
+    const struct map_put put = {&offer->value, offer->flags | MAP_ADMITTED, offer->mark};
     if (map_put_at(core->map, &offer->map_key, &put, &result) != ERR_OK) {
         return HOLD_REJECTED;
     }
     if (result == PUT_SAME) {
         return HOLD_SAME;
     }
-    if (result == PUT_STALE || result == PUT_OVER_QUOTA) {
+    if (result == PUT_STALE) {
         return HOLD_OLDER;
     }
     if (slot != NULL) {

@@ -214,8 +214,8 @@ enum put_result outbox_show(struct core *core, struct slot *slot)
         if (!slot->base_held) {
             return map_drop(core->map, key) ? PUT_CHANGED : PUT_SAME;
         }
-        enum err err = map_show(core->map, key, bytes_span(&slot->base), slot->base_flags,
-                                patch_count(slot), &result);
+        enum err err = map_show(core->map, key, bytes_span(&slot->base),
+                                slot->base_flags | MAP_ADMITTED, patch_count(slot), &result);
         return err == ERR_OK ? result : PUT_SAME;
     }
     struct record gone;
@@ -229,8 +229,9 @@ enum put_result outbox_show(struct core *core, struct slot *slot)
     if (len == 0) {
         return PUT_SAME;
     }
-    enum err err = map_show(core->map, key, span_of(core->body, len),
-                            shown->tombstone ? MAP_TOMBSTONE : 0, patch_count(slot), &result);
+    uint32_t flags = MAP_ADMITTED | (shown->tombstone ? (uint32_t)MAP_TOMBSTONE : 0);
+    enum err err =
+        map_show(core->map, key, span_of(core->body, len), flags, patch_count(slot), &result);
     return err == ERR_OK ? result : PUT_SAME;
 }
 

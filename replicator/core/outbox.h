@@ -27,7 +27,8 @@ void outbox_settle(struct core *core, struct slot *slot, bool add);
 // `op` is answered when what waits in the slot is decided.  false: no memory.
 bool outbox_wait(struct core *core, struct slot *slot, uint64_t op);
 
-// Shows base + patches in the map.  Returns what map_show said.
+// Shows base + patches in the map, whatever the quota says: it was asked before the patch came here.  Returns
+// what map_show said.
 enum put_result outbox_show(struct core *core, struct slot *slot);
 
 // The base is now this value (already in the map).

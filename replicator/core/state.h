@@ -82,6 +82,7 @@ struct cond {
     struct version version;
     uint64_t op;
     struct claim claim;
+    struct map_place place; // for the record that it may make
 };
 
 struct flight_row {

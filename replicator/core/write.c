@@ -43,6 +43,23 @@ static void refuse(struct core *core, struct span key, uint64_t op)
     core_done(core, op, CORE_REFUSED);
 }
 
+bool write_admit(struct core *core, const struct core_write *write, struct map_place *ret_place)
+{
+    *ret_place = (struct map_place){.taken = false};
+    if (write->patch->op != PATCH_PUT) {
+        return true;
+    }
+    enum err err = map_take_place(core->map, write->key, &write->patch->record, ret_place);
+    if (err == ERR_FULL) {
+        const struct core_log log = {.what = CORE_LOG_OVER_QUOTA, .key = write->key};
+        core_say(core, &log);
+        core_done(core, write->op, CORE_OVER_QUOTA);
+    } else if (err != ERR_OK) {
+        refuse(core, write->key, write->op);
+    }
+    return err == ERR_OK;
+}
+
 // Scope local: the record is ours alone; it gets versions of its own and no place in any digest.
 static enum core_outcome write_local(struct core *core, struct span key,
                                      const struct record *record)
@@ -54,7 +71,7 @@ static enum core_outcome write_local(struct core *core, struct span key,
         .body = span_of(core->body, codec_body_write(record, core->body, sizeof(core->body)))};
     struct codec_value hashed = value;
     hashed.hash = codec_hash(key, value.version, value.body);
-    uint32_t flags = MAP_LOCAL | (record->tombstone ? (uint32_t)MAP_TOMBSTONE : 0);
+    uint32_t flags = MAP_LOCAL | MAP_ADMITTED | (record->tombstone ? (uint32_t)MAP_TOMBSTONE : 0);
     enum put_result result = PUT_STALE;
     if (value.body.len == 0 || map_put(core->map, key, &hashed, flags, 0, &result) != ERR_OK) {
         return CORE_REFUSED;
@@ -258,6 +275,10 @@ static bool decide_unconditional(struct core *core, const struct core_write *wri
 static void write_unconditional(struct core *core, const struct core_write *write)
 {
     bool remove = write->patch->op == PATCH_DELETE;
+    struct map_place place;
+    if (!write_admit(core, write, &place)) {
+        return; // before anything is remembered of it
+    }
     if (!remove) {
         timed_renewed(core, write->key,
                       write->patch); // it may write, which uses the scratch of view
@@ -266,6 +287,7 @@ static void write_unconditional(struct core *core, const struct core_write *writ
         timed_renewed(core, write->key,
                       write->patch); // not before: what is refused still has its end
     }
+    map_give_place(core->map, write->key, &place);
 }
 
 // --- the ways in

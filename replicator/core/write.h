@@ -7,6 +7,9 @@
 #include "replicator/core/state.h"
 
 void write_external(struct core *core, const struct core_write *write);
+// The one place where a tenant's quota decides.  Takes a place for the record that a PUT would make (to be given
+// back when the record is shown, or will not be); false: there is none, and the caller was answered.
+bool write_admit(struct core *core, const struct core_write *write, struct map_place *ret_place);
 // Unconditional, nobody waits.
 void write_internal(struct core *core, struct span key, const struct patch *patch);
 // Compare-and-set on what is held now; given up when it fails.

@@ -25,6 +25,7 @@ static void cond_free(struct core *core, struct session *session, struct cond *c
     }
     *link = cond->next;
     session->cond_count--;
+    map_give_place(core->map, bytes_span(&cond->key), &cond->place);
     bytes_clear(core, &cond->key);
     bytes_clear(core, &cond->patch);
     arena_give(&core->arena, cond, sizeof(*cond));
@@ -58,6 +59,11 @@ void writer_conditional(struct core *core, const struct core_write *write, enum 
     uint32_t partition = key_partition(write->key, core->options.partitions);
     struct session *session = &core->sessions[partition];
     struct cond *cond = NULL;
+    struct map_place place = {.taken = false};
+    if (kind == COND_API && write->precondition == CORE_IF_ABSENT &&
+        !write_admit(core, write, &place)) {
+        return;
+    }
     size_t len = patch_write(write->patch, core->patch, sizeof(core->patch));
     bool possible = session->state == SESSION_LIVE && !core->misconfigured &&
                     session->cond_count < CONDS_MAX && len != 0;
@@ -70,6 +76,7 @@ void writer_conditional(struct core *core, const struct core_write *write, enum 
             bytes_clear(core, &cond->key);
             arena_give(&core->arena, cond, sizeof(*cond));
         }
+        map_give_place(core->map, write->key, &place);
         if (kind != COND_JOIN) {
             core_done(core, write->op, CORE_UNAVAILABLE);
         } else {
@@ -81,6 +88,7 @@ void writer_conditional(struct core *core, const struct core_write *write, enum 
     cond->precondition = write->precondition;
     cond->version = write->version;
     cond->op = write->op;
+    cond->place = place;
     struct cond **tail = &session->conds;
     while (*tail != NULL) {
         tail = &(*tail)->next;

@@ -112,6 +112,8 @@ static void on_log(struct sim_node *n, const struct core_log *log)
     case CORE_LOG_STREAM:
     case CORE_LOG_REFUSED:
     case CORE_LOG_LOST:
+    case CORE_LOG_OVER_QUOTA:
+    case CORE_LOG_QUOTA:
     case CORE_LOG_OPAQUE:
     default:
         break;

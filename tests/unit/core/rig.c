@@ -15,7 +15,7 @@ static const char *const outcomes[] = {
     [CORE_STALE] = "stale",     [CORE_CONFLICT] = "conflict",
     [CORE_REFUSED] = "refused", [CORE_NOT_READY] = "not_ready",
     [CORE_FENCED] = "fenced",   [CORE_UNAVAILABLE] = "unavailable",
-    [CORE_UNKNOWN] = "unknown"};
+    [CORE_UNKNOWN] = "unknown", [CORE_OVER_QUOTA] = "over_quota"};
 
 __attribute__((format(printf, 2, 3))) static void tell(struct rig *rig, const char *format, ...)
 {
@@ -118,6 +118,13 @@ static void on_log(struct rig *rig, const struct core_log *log)
         break;
     case CORE_LOG_LOST:
         tell(rig, "lost %.*s", (int)key.len, key.ptr);
+        break;
+    case CORE_LOG_OVER_QUOTA:
+        tell(rig, "over quota %.*s", (int)key.len, key.ptr);
+        break;
+    case CORE_LOG_QUOTA:
+        tell(rig, "quota %.*s level %d: %llu of %u", (int)log->text.len, log->text.ptr,
+             (int)log->level, (unsigned long long)log->number, log->limit);
         break;
     case CORE_LOG_SESSION:
     case CORE_LOG_CONFLICT:

@@ -202,6 +202,8 @@ TEST(every_decision_has_its_line)
         {CORE_LOG_LEASE, "info lease-expired service=pay instance=pay-1"},
         {CORE_LOG_REFUSED, "error refused service=pay instance=pay-1"},
         {CORE_LOG_LOST, "error lost service=pay instance=pay-1 why=\"it was evicted here"},
+        {CORE_LOG_QUOTA,
+         "warn quota tenant=gap state=full records=5 quota=4 why=\"new records are"},
         {CORE_LOG_OPAQUE, "warn not-overwritten service=pay instance=pay-1 why=\"a newer version"},
     };
     struct said *said = malloc(sizeof(*said));
@@ -212,7 +214,9 @@ TEST(every_decision_has_its_line)
                                      .key = key_span(&key),
                                      .text = SPAN_LIT("gap"),
                                      .partition = 2,
-                                     .number = 5};
+                                     .number = 5,
+                                     .limit = 4,
+                                     .level = MAP_TENANT_FULL};
         say(said, &log, 1);
     }
     const char *text = lines(said);
