@@ -5,6 +5,8 @@
 #include "admin-api/problem.h"
 #include "base/text.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 struct write_wish {
@@ -165,6 +167,29 @@ static void answer_done(struct write_job *job, struct response *response)
     instance_answer(job->api, &job->shown, created ? 201 : 200, response);
 }
 
+// Which of its bounds the tenant has met, as far as that still shows.
+static void answer_over_quota(struct write_job *job, struct response *response)
+{
+    struct map_tenant tenant;
+    struct key key;
+    char detail[PROBLEM_DETAIL_LEN + KEY_TENANT_MAX];
+    const char *text = "the tenant has as many records as it may, or memory is short on this node";
+    bool known = key_parse(key_span(&job->shown), &key) == ERR_OK &&
+                 map_tenant(job->api->backend->map, key.tenant, &tenant);
+    if (known && tenant.limit != 0 && tenant.used >= tenant.limit) {
+        (void)snprintf(detail, sizeof(detail),
+                       "tenant %s has %" PRIu64 " records and may have %" PRIu32, tenant.name,
+                       tenant.used, tenant.limit);
+        text = detail;
+    } else if (known && tenant.deleted >= tenant.deleted_max) {
+        (void)snprintf(detail, sizeof(detail),
+                       "tenant %s has %" PRIu64 " deleted records that wait for their purge",
+                       tenant.name, tenant.deleted);
+        text = detail;
+    }
+    problem_fill(response, PROBLEM_OVER_QUOTA, text);
+}
+
 static void answer_refused(struct write_job *job, struct response *response)
 {
     static const struct {
@@ -175,7 +200,6 @@ static void answer_refused(struct write_job *job, struct response *response)
         [BACKEND_STALE] = {PROBLEM_STALE_VERSION, "the condition does not hold"},
         [BACKEND_CONFLICT] = {PROBLEM_CONFLICT,
                               "a newer version of meshpulse wrote this record: change it there"},
-        [BACKEND_OVER_QUOTA] = {PROBLEM_OVER_QUOTA, "the tenant has as many records as it may"},
         [BACKEND_QUEUE_FULL] = {PROBLEM_QUEUE_FULL, "nothing was done; try again"},
         [BACKEND_NOT_READY] = {PROBLEM_NOT_READY, "this node has not replayed the stream yet"},
         [BACKEND_FENCED] = {PROBLEM_FENCED, "another node has joined under this node's name"},
@@ -186,6 +210,10 @@ static void answer_refused(struct write_job *job, struct response *response)
     };
     if (job->outcome == BACKEND_STALE) {
         instance_answer_stale(job->api, &job->shown, response);
+        return;
+    }
+    if (job->outcome == BACKEND_OVER_QUOTA) {
+        answer_over_quota(job, response);
         return;
     }
     problem_fill(response, rows[job->outcome].code, rows[job->outcome].detail);

@@ -226,10 +226,11 @@ enum map_tenant_level {
 
 struct map_tenant {
     char name[KEY_TENANT_MAX + 1];
-    uint32_t limit;   // records that it may have; 0 = any number
-    uint64_t used;    // that it has or has a place for
-    uint64_t deleted; // and tombstones of such; from 16 * limit (at least 1024) on no new names
-    uint64_t refused; // writes, since it came
+    uint32_t limit;              // records that it may have; 0 = any number
+    uint64_t used;               // that it has or has a place for
+    uint64_t deleted;            // and tombstones of such, which wait for their purge
+    uint64_t deleted_max;        // so many: no new names; 16 * limit, at least 1024
+    uint64_t refused;            // writes, since it came
     enum map_tenant_level level; // as map_tenant_news told it last
 };
 

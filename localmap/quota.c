@@ -23,6 +23,9 @@ struct tenant {
     struct keyed_node node;
     atomic_uint_fast64_t
         records; // dead << 32 | used.  Relaxed: nothing else is published through it
+    // Those of `records` that are places.  Relaxed; added a moment early and taken off a moment late, so that what
+    // alarms are about may be too small in that moment, never too large.
+    atomic_uint_fast64_t places;
     atomic_uint_fast64_t refused;     // relaxed: a number for people
     atomic_bool was_refused, crossed; // since the last news; relaxed, see `stirred`
     uint32_t limit;                   // its own; 0 = the default
@@ -268,6 +271,15 @@ static void refuse(struct quota *quota, struct tenant *tenant, enum quota_verdic
     }
 }
 
+// The same without places: what alarms are about.
+static struct quota_standing without_places(const struct tenant *tenant,
+                                            struct quota_standing standing)
+{
+    uint64_t places = load(&tenant->places);
+    standing.used -= places < standing.used ? places : standing.used;
+    return standing;
+}
+
 static bool shift(struct quota *quota, struct tenant *tenant, const struct quota_move *move)
 {
     static const uint64_t weights[] = {
@@ -288,11 +300,23 @@ static bool shift(struct quota *quota, struct tenant *tenant, const struct quota
         after = before + weights[move->to] - weights[move->from];
     } while (!atomic_compare_exchange_weak_explicit(&tenant->records, &before, after,
                                                     memory_order_relaxed, memory_order_relaxed));
-    const struct quota_standing now = standing_of(quota, tenant, after);
+    const struct quota_standing now = without_places(tenant, standing_of(quota, tenant, after));
     if (grows && is_over(&now)) {
         stir(quota, &tenant->crossed);
     }
     return true;
+}
+
+static bool move_row(struct quota *quota, struct tenant *tenant, const struct quota_move *move)
+{
+    if (move->place && move->to == QUOTA_LIVE) {
+        atomic_fetch_add_explicit(&tenant->places, 1, memory_order_relaxed);
+    }
+    bool moved = shift(quota, tenant, move);
+    if (move->place && (!moved || move->from == QUOTA_LIVE)) {
+        atomic_fetch_sub_explicit(&tenant->places, 1, memory_order_relaxed);
+    }
+    return moved;
 }
 
 static void close_if_idle(struct quota *quota, struct span name)
@@ -316,7 +340,7 @@ enum err quota_apply(struct quota *quota, const struct quota_move *move)
         pthread_rwlock_wrlock(&quota->lock);
         tenant = open_row(quota, name);
     }
-    bool moved = tenant != NULL && shift(quota, tenant, move);
+    bool moved = tenant != NULL && move_row(quota, tenant, move);
     // An idle row may be gone as soon as the lock is given back: another thread closes it, too.
     bool idle = tenant != NULL && is_idle(tenant);
     enum err err = moved ? ERR_OK : tenant == NULL ? ERR_NOMEM : ERR_FULL;
@@ -336,6 +360,7 @@ static void describe(const struct quota *quota, const struct tenant *tenant,
     *ret_tenant = (struct map_tenant){.limit = standing.limit,
                                       .used = standing.used,
                                       .deleted = standing.dead,
+                                      .deleted_max = dead_max(standing.limit),
                                       .refused = load(&tenant->refused),
                                       .level = tenant->level};
     memcpy(ret_tenant->name, tenant->name, tenant->node.key.len + 1);
@@ -412,7 +437,8 @@ static void look_for_news(void *arg, struct keyed_node *node)
         news->more = true; // its flags stay for the next call
         return;
     }
-    const struct quota_standing standing = standing_of(quota, tenant, load(&tenant->records));
+    const struct quota_standing standing =
+        without_places(tenant, standing_of(quota, tenant, load(&tenant->records)));
     const struct quota_since since = {
         .refused = atomic_exchange_explicit(&tenant->was_refused, false, memory_order_relaxed),
         .crossed = atomic_exchange_explicit(&tenant->crossed, false, memory_order_relaxed)};

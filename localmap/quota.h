@@ -63,6 +63,8 @@ struct quota_move {
     enum quota_weight from, to;
     bool enters;   // to QUOTA_LIVE only while there is room
     bool new_name; // it needs a slot of its own: there is no tombstone either
+    bool
+        place; // for a record on its way, which is counted twice for the moment in which it arrives
 };
 // ERR_FULL: over quota (counted as a refusal); ERR_NOMEM: only for a tenant's first record.  Nothing has
 // changed then.  A move that is taken back (from and to swapped) and one that adds nothing live do not fail.

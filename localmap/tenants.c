@@ -41,7 +41,7 @@ enum err map_take_place(struct map *map, struct span key, const struct record *r
         return ERR_OK;
     }
     const struct quota_move move = {
-        .key = key, .to = QUOTA_LIVE, .enters = true, .new_name = !held};
+        .key = key, .to = QUOTA_LIVE, .enters = true, .new_name = !held, .place = true};
     enum err err = quota_apply(map->quota, &move);
     ret_place->taken = err == ERR_OK;
     return err;
@@ -49,7 +49,7 @@ enum err map_take_place(struct map *map, struct span key, const struct record *r
 
 void map_give_place(struct map *map, struct span key, struct map_place *place)
 {
-    const struct quota_move move = {.key = key, .from = QUOTA_LIVE};
+    const struct quota_move move = {.key = key, .from = QUOTA_LIVE, .place = true};
     if (place->taken) {
         enum err err = quota_apply(map->quota, &move);
         ASSERT(err == ERR_OK);

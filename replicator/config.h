@@ -68,8 +68,8 @@ struct config_service {
 
 struct config_tenant {
     struct span name;
-    uint32_t quota;
-    uint32_t line;
+    uint32_t quota; // 0: map.quota
+    uint32_t line, column;
 };
 
 struct config_pool;

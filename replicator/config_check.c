@@ -198,6 +198,20 @@ static void check_service_names(struct config_loader *loader)
     free(names);
 }
 
+static void check_tenant_names(struct config_loader *loader)
+{
+    const struct config *config = loader->config;
+    struct named *names = named_new(loader, config->tenant_count);
+    for (uint32_t i = 0; names != NULL && i < config->tenant_count; i++) {
+        const struct config_tenant *tenant = &config->tenants[i];
+        names[i] = (struct named){tenant->name, SPAN_NONE, i, {tenant->line, tenant->column}};
+    }
+    if (names != NULL) {
+        tell_twins(loader, &(struct twins){names, config->tenant_count, "tenants", "name"});
+    }
+    free(names);
+}
+
 static void check_instance_names(struct config_loader *loader, uint32_t number)
 {
     const struct config_service *service = &loader->config->services[number];
@@ -276,6 +290,7 @@ void config_check(struct config_loader *loader)
     check_ports(loader);
     check_xds(loader);
     check_service_names(loader);
+    check_tenant_names(loader);
     for (uint32_t i = 0; loader->err == ERR_OK && i < loader->config->service_count; i++) {
         check_instance_names(loader, i);
     }

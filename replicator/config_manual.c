@@ -116,7 +116,7 @@ void config_write_manual(struct buf *out)
 {
     buf_str(out, head);
     write_sections(out);
-    write_fields("tenants", "A list.\nNot available in this version.", &config_tenant_fields, out);
+    write_fields("tenants", "A list.", &config_tenant_fields, out);
     write_fields("services", "A list: what is known from this file.", &config_service_fields, out);
     write_fields("services[].check", "A mapping.", &config_check_fields, out);
     write_fields("services[].instances", "A list.", &config_instance_fields, out);

@@ -235,7 +235,7 @@ void config_write_markdown(struct buf *out)
                  "`admin.probe_listen`, which serves "
                  "probes only, is the exception.\n");
     write_sections(out);
-    write_fields("tenants", "A list. *Not available in this version.*", &config_tenant_fields, out);
+    write_fields("tenants", "A list.", &config_tenant_fields, out);
     write_fields("services", "A list: what is known from this file.", &config_service_fields, out);
     write_fields("services[].check", "A mapping. `grpc` is not available in this version.",
                  &config_check_fields, out);

@@ -431,10 +431,6 @@ const struct config_fields config_tenant_fields = {tenant_rows,
 void config_read_tenants(struct config_loader *loader, const struct yaml *node)
 {
     uint32_t count = element_count(loader, node, "tenants");
-    if (count > 0 && !config_step_available(CONFIG_STEP_MAP)) {
-        config_wrong(loader, yaml_key_at(node), SPAN_LIT("tenants"),
-                     "is not available in this version; []");
-    }
     struct config_tenant *tenants =
         config_pool_alloc(loader->config->pool, sizeof(*tenants) * (count + 1));
     if (tenants == NULL) {
@@ -444,7 +440,8 @@ void config_read_tenants(struct config_loader *loader, const struct yaml *node)
     const struct yaml *element = yaml_first(node);
     for (uint32_t i = 0; i < count && loader->err == ERR_OK; i++, element = yaml_next(element)) {
         size_t path = config_path_push(loader, "tenants[%u].", i);
-        tenants[i].line = yaml_at(element).line;
+        tenants[i] = (struct config_tenant){.line = yaml_at(element).line,
+                                            .column = yaml_at(element).column};
         config_fields_read(loader, &config_tenant_fields, element, &tenants[i]);
         config_path_pop(loader, path);
     }

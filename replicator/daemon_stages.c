@@ -56,6 +56,16 @@ static void on_change(void *arg)
     files_stage_wake(daemon);
 }
 
+static enum err set_quotas(struct daemon *daemon)
+{
+    const struct config *config = daemon->config;
+    enum err err = map_set_quota(daemon->map, SPAN_NONE, config->map_quota);
+    for (uint32_t i = 0; err == ERR_OK && i < config->tenant_count; i++) {
+        err = map_set_quota(daemon->map, config->tenants[i].name, config->tenants[i].quota);
+    }
+    return err;
+}
+
 static int start_map(struct daemon *daemon)
 {
     const struct map_options options = {.shards = daemon->config->map_shards,
@@ -65,6 +75,7 @@ static int start_map(struct daemon *daemon)
     enum err err = map_new(&options, &daemon->map);
     if (err == ERR_OK) {
         map_on_change(daemon->map, on_change, daemon);
+        err = set_quotas(daemon);
     }
     return failed("map", err);
 }

@@ -351,7 +351,7 @@ static void quota(struct describe *describe, const struct core_log *log, struct 
     } said[] = {
         [MAP_TENANT_ROOM] = {LOG_INFO, "room", "new records are taken"},
         [MAP_TENANT_FULL] = {LOG_WARN, "full", "new records are refused"},
-        [MAP_TENANT_OVER] = {LOG_ERROR, "over", "other nodes let in 110 % of the quota or more"},
+        [MAP_TENANT_OVER] = {LOG_ERROR, "over", "it has 110 % of its quota or more"},
     };
     (void)describe;
     (void)now;

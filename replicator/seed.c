@@ -82,14 +82,23 @@ static void write_record(struct driver *driver, struct span key, const struct pa
     driver_write(driver, &write, NULL, NULL);
 }
 
+static void count_refused(void *arg, enum core_outcome outcome)
+{
+    uint32_t *refused = arg;
+    *refused += outcome == CORE_OVER_QUOTA ? 1 : 0;
+}
+
+// Unconditional, and nobody waits for the stream: it is answered before this returns.
 static void write_instance(struct driver *driver, const struct config_service *service,
-                           const struct config_instance *instance)
+                           const struct config_instance *instance, uint32_t *refused)
 {
     struct key_bytes key;
     struct patch patch = {.op = PATCH_PUT, .record = {.kind = KEY_REGISTRATION}};
     config_registration(instance, &patch.record.registration);
     key_registration(service->tenant, service->name, instance->id, &key);
-    write_record(driver, key_span(&key), &patch);
+    const struct core_write write = {
+        .key = key_span(&key), .patch = &patch, .precondition = CORE_ANY};
+    driver_write(driver, &write, count_refused, refused);
 }
 
 void seed_write(const struct seed *seed, struct driver *driver)
@@ -99,9 +108,15 @@ void seed_write(const struct seed *seed, struct driver *driver)
         // The policy first: it says whether the instances are for the mesh at all.
         const struct patch patch = {.op = PATCH_PUT,
                                     .record = {.kind = KEY_POLICY, .policy = service->policy}};
+        uint32_t refused = 0;
         write_record(driver, key_span(&seed->rows[i].key), &patch);
         for (uint32_t j = 0; j < service->instance_count; j++) {
-            write_instance(driver, service, &service->instances[j]);
+            write_instance(driver, service, &service->instances[j], &refused);
+        }
+        if (refused > 0) {
+            log_event(LOG_WARN, "over-quota", log_str("tenant", service->tenant),
+                      log_str("service", service->name), log_uint("refused", refused),
+                      log_text("why", "the file lists more instances than the tenant may have"));
         }
     }
 }

@@ -366,6 +366,31 @@ TEST(each_outcome_of_the_backend_has_its_answer)
 }
 END_TEST
 
+TEST(who_is_over_quota_is_told_how_much_there_is)
+{
+    struct fake *fake = rows_fake();
+    struct map_tenant tenant;
+    CHECK(map_tenant(fake->map, SPAN_LIT("default"), &tenant));
+    CHECK_OK(map_set_quota(fake->map, SPAN_LIT("default"), (uint32_t)tenant.used));
+    fake->forced = true;
+    fake->outcome = BACKEND_OVER_QUOTA;
+    const struct fake_request ask = {.method = "PUT", .target = NEW, .body = GOOD};
+    struct fake_answer answer;
+    char detail[96];
+    fake_ask(fake, &ask, &answer);
+    (void)snprintf(detail, sizeof(detail), "tenant default has %u records and may have %u",
+                   (unsigned)tenant.used, (unsigned)tenant.used);
+    ck_assert_msg(strstr(answer.body, detail) != NULL, "%s", answer.body);
+    fake_answer_free(&answer);
+    // The place is free again when it is answered: nothing is said that is no longer so.
+    CHECK_OK(map_set_quota(fake->map, SPAN_LIT("default"), 0));
+    fake_ask(fake, &ask, &answer);
+    ck_assert_msg(strstr(answer.body, "or memory is short") != NULL, "%s", answer.body);
+    fake_answer_free(&answer);
+    fake_free(fake);
+}
+END_TEST
+
 TEST(a_refused_request_reaches_no_backend)
 {
     static const struct fake_request asks[] = {
@@ -470,6 +495,7 @@ SUITE("api/handlers_write", T(a_put_registers_and_replaces), T(a_wrong_field_is_
       T(deletes_answer_204_or_404), T(a_condition_decides_whether_a_write_is_done),
       T(an_override_has_one_end), T(a_report_is_an_external_observation),
       T(a_query_of_a_write_is_strict), T(each_outcome_of_the_backend_has_its_answer),
-      T(a_refused_request_reaches_no_backend), T(a_service_that_was_deleted_is_not_found),
+      T(who_is_over_quota_is_told_how_much_there_is), T(a_refused_request_reaches_no_backend),
+      T(a_service_that_was_deleted_is_not_found),
       T(conditions_and_acknowledgement_reach_the_backend),
       T(a_write_that_is_still_on_its_way_is_answered_202));

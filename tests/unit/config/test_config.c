@@ -132,7 +132,9 @@ static const char *const whole =
     "  instances:\n"
     "  - {id: pay-1, address: 127.0.0.1, port: 8081, zone: eu-1a, labels: {w: \"x\", v: 2}}\n"
     "  - {id: \"a: b # c\", address: \"::1\", port: 8082, weight: 7, priority: 1}\n"
-    "- {name: \"outbound|80||x\", scope: local, observers: all}\n";
+    "- {name: \"outbound|80||x\", scope: local, observers: all}\n"
+    "map: {quota: 7}\n"
+    "tenants: [{name: \"a: b\", quota: 5}, {name: acme}]\n";
 
 TEST(what_is_printed_is_accepted_and_says_the_same)
 {
@@ -151,6 +153,11 @@ TEST(what_is_printed_is_accepted_and_says_the_same)
     CHECK_EQ(config->service_count, 2);
     CHECK_EQ(config->services[0].instance_count, 2);
     CHECK_EQ(config->stream_lease_ms, 2000);
+    CHECK_UEQ(config->map_quota, 7);
+    CHECK_UEQ(config->tenant_count, 2);
+    CHECK(span_eq_str(config->tenants[0].name, "a: b"));
+    CHECK_UEQ(config->tenants[0].quota, 5);
+    CHECK_UEQ(config->tenants[1].quota, 0);
     config_print(config, &second);
     // The second one differs in the origins only: everything comes from a file now.
     const char *a = buf_cstr(&first);

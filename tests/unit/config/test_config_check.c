@@ -44,6 +44,8 @@ static const struct row name_rows[] = {
     {"services: [{name: a}, {name: b}, {name: a}]\n",
      "f:1:34: services[2].name: \"a\" stands at line 1 already; each name once\n"},
     {"services: [{name: a}, {name: a, tenant: t}]\n", ""},
+    {"tenants: [{name: a, quota: 1}, {name: b}, {name: a}]\n",
+     "f:1:43: tenants[2].name: \"a\" stands at line 1 already; each name once\n"},
     {"services:\n- name: a\n  instances:\n  - {id: x, address: 127.0.0.1, port: 1}\n"
      "  - {id: x, address: 127.0.0.1, port: 2}\n",
      "f:5:5: services[0].instances[1].id: \"x\" stands at line 4 already; each name once\n"},

@@ -32,8 +32,8 @@ TEST(an_unknown_key_is_an_error_and_the_nearest_is_named)
 static const struct row later_rows[] = {
     {"map: {quota: 0, hot_keys: auto}\n", ""},
     {"xds: {listen: \"\", max_streams: 4096}\n", ""},
-    {"tenants: []\n", ""},
-    {"map: {quota: 5}\n", "f:1:14: map.quota: 5 is not available in this version; 0\n"},
+    {"map: {hot_keys: off}\n",
+     "f:1:17: map.hot_keys: off is not available in this version; auto\n"},
     {"stream: {read_from: replica}\n",
      "f:1:21: stream.read_from: replica is not available in this version; master\n"},
     {"xds: {listen: \"127.0.0.1:1\"}\n",
@@ -42,7 +42,6 @@ static const struct row later_rows[] = {
                                "false\n"},
     {"kubernetes: {namespaces: [a]}\n",
      "f:1:26: kubernetes.namespaces: [\"a\"] is not available in this version; []\n"},
-    {"tenants: [{name: acme}]\n", "f:1:1: tenants: is not available in this version; []\n"},
     {"services: [{name: a, damping: false}]\n",
      "f:1:31: services[0].damping: \"false\" is not available in this version; true\n"},
     {"services: [{name: a, check: {type: grpc}}]\n",

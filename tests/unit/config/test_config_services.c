@@ -2,6 +2,7 @@
 // Services, their checks and instances: a row is a configuration and all of its errors.
 #include "tests/unit/config/loaded.h"
 
+#define TENANTS "1 to 63 bytes without control characters, no leading `!`\n"
 #define INSTANCE(text) "services: [{name: a, instances: [{" text "}]}]\n"
 
 static const struct row service_rows[] = {
@@ -86,10 +87,28 @@ static const struct row instance_rows[] = {
      "without control characters\n"},
 };
 
+static const struct row tenant_rows[] = {
+    {"tenants:\n", ""},
+    {"tenants: []\n", ""},
+    {"tenants: [{name: acme}, {name: default, quota: 100000000}]\n", ""},
+    {"tenants: [{name: acme, quota: -1}]\n",
+     "f:1:31: tenants[0].quota: \"-1\" is no number; 0 to 100000000\n"},
+    {"tenants: [{name: acme, quota: 100000001}]\n",
+     "f:1:31: tenants[0].quota: \"100000001\" is out of range; 0 to 100000000\n"},
+    {"tenants: [{quota: 5}]\n", "f:1:11: tenants[0].name: is missing; " TENANTS},
+    {"tenants: [{name: _mesh}]\n", "f:1:18: tenants[0].name: \"_mesh\" is reserved; " TENANTS},
+    {"tenants: {name: acme}\n", "f:1:10: tenants: is no list; [{...}, ...]\n"},
+};
+
+TEST(a_tenant_is_within_its_ranges)
+{
+    check_rows(tenant_rows, COUNT(tenant_rows));
+}
+
 TEST(an_instance_is_within_its_ranges)
 {
     check_rows(instance_rows, COUNT(instance_rows));
 }
 
-SUITE("config/config_services", T(a_service_is_within_its_ranges),
+SUITE("config/config_services", T(a_service_is_within_its_ranges), T(a_tenant_is_within_its_ranges),
       T(an_instance_is_within_its_ranges));

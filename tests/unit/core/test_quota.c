@@ -53,13 +53,15 @@ static void put_if_absent(struct rig *rig, uint64_t op, const char *instance)
 TEST(the_record_over_the_quota_is_refused_and_told_and_the_rest_goes_on)
 {
     struct rig *rig = rig_with_quota(2);
+    rig->log = true;
     (void)rig_put_instance(rig, "i1", 1, false);
     (void)rig_put_instance(rig, "i2", 1, false);
     CHECK_UEQ(used(rig), 2); // pending ones
     rig_settle(rig);
+    rig_tick(rig, 200);
     CHECK_UEQ(used(rig), 2);
+    CHECK(!rig_said(rig, "quota default")); // to be at the quota is no news
     rig_clear(rig);
-    rig->log = true;
     caller_puts(rig, 5, keys_instance("i3"), &registration);
     CHECK(rig_told(rig, "over quota i3\ndone 5 over_quota"));
     caller_puts(rig, 6, keys_instance("i4"), &registration);

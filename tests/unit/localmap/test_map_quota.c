@@ -142,6 +142,7 @@ TEST(a_place_taken_before_keeps_others_out_until_it_is_given_back)
     struct map *map = with_quota(2);
     const struct record registration = {.kind = KEY_REGISTRATION};
     struct map_place place, another, none;
+    struct map_tenant tenant;
     CHECK_EQ(put(map, ONE, 1, 0), PUT_NEW);
     CHECK_OK(map_take_place(map, TWO, &registration, &place));
     CHECK(place.taken);
@@ -155,7 +156,10 @@ TEST(a_place_taken_before_keeps_others_out_until_it_is_given_back)
     CHECK(!none.taken);
     map_give_place(map, ONE, &none);
     CHECK_EQ(put(map, TWO, 1, MAP_ADMITTED), PUT_NEW);
+    CHECK_UEQ(map_tenant_news(map, &tenant, 1), 1); // both count for the moment, which is no alarm
+    CHECK_EQ(tenant.level, MAP_TENANT_FULL);
     map_give_place(map, TWO, &place);
+    CHECK_UEQ(map_tenant_news(map, &tenant, 1), 0);
     map_give_place(map, TWO, &place); // once given, it is nobody's
     CHECK_UEQ(used(map), 2);
     maps_check(map);
