@@ -68,6 +68,7 @@ static int exit_of(enum err err)
     case ERR_RESOLVE:
     case ERR_UNSUPPORTED:
     case ERR_BUSY:
+    case ERR_ENDED:
     case ERR_COUNT:
     default:
         return DAEMON_EXIT_FAILED;
