@@ -12,5 +12,7 @@ void bar_server(void);
 void bar_latency(void);
 // From a PUT on one real daemon to the event at a watch of another, beside the same; no bar.
 void bar_watch(void);
+// Writes through the write queue into core, with one and two threads that write; no bar.
+void bar_queue(void);
 // A node that starts among 100,000 records, against a bare HSCAN of the same hashes.
 void bar_cold(void);

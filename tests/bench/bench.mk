@@ -3,7 +3,7 @@
 
 .PHONY: bench bench-api bench-size bench-map bench-map-peers bench-map-build
 
-USES_bench := core stream localmap base
+USES_bench := node config core stream localmap base
 BENCH_BIN := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/bench_*.c))
 $(eval $(call test_rule,tests/bench,bench,bench))
 
@@ -30,7 +30,8 @@ MAP_OBJ := $(call obj,$(filter-out %_main.c,$(wildcard tests/bench/map/*.c)) tes
 # What could be fetched, or is there: tools/bench_map_deps.sh leaves it (or the reason why not) in MAP_ROOT.
 MAP_PEERS = workload facade table rwlock64 rwlock-table $(if $(wildcard $(MAP_ROOT)/include/boost),boost)
 
-bench-map: bench-map-peers ## localmap's table beside boost::concurrent_flat_map, Go's sync.Map and rwlocks (fetches those two)
+bench-map: bench-map-peers $(B)/tests/bench/bench_spine ## localmap's table beside boost::concurrent_flat_map, Go's sync.Map and rwlocks (fetches those two)
+	$(Q)$(B)/tests/bench/bench_spine queue
 	$(Q)BENCH_MAP_BIN=$(MAP) tests/bench/map/map.pl
 
 bench-map-peers: ## Only build what bench-map measures, and its operations

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // `make bench`: a table, then one line for each bar.  With arguments only the bars that they name:
-// apply, server, latency, watch, cold.
+// apply, server, latency, watch, queue, cold.
 #include "tests/bench/bars.h"
 #include "tests/bench/report.h"
 
@@ -11,11 +11,8 @@
 static const struct bench {
     const char *name;
     void (*run)(void);
-} benches[] = {{"apply", bar_apply},
-               {"server", bar_server},
-               {"latency", bar_latency},
-               {"watch", bar_watch},
-               {"cold", bar_cold}};
+} benches[] = {{"apply", bar_apply}, {"server", bar_server}, {"latency", bar_latency},
+               {"watch", bar_watch}, {"queue", bar_queue},   {"cold", bar_cold}};
 
 static bool is_wanted(const char *name, int argc, char **argv)
 {
