@@ -11,6 +11,7 @@
 #include "tests/lib/suite.h"
 #include "tests/unit/api/fake.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
