@@ -63,7 +63,7 @@ lib = $(patsubst %,$(B)/lib/%.a,$(1))
 all: meshpulse ## Build ./meshpulse (optimised)
 
 help: ## List the targets
-	$(Q)awk -F':.*## ' '/^[a-z0-9_ -]+:.*## / {printf "  %-22s %s\n", $$1, $$2}' Makefile tests/bench/bench.mk
+	$(Q)awk -F':.*## ' '/^[a-z0-9_ -]+:.*## / {printf "  %-22s %s\n", $$1, $$2}' Makefile tests/*/*.mk
 
 meshpulse: $(B)/meshpulse
 	$(Q)cp --remove-destination $< $@
@@ -225,7 +225,7 @@ compile_commands: ## Write compile_commands.json
 	$(Q)tools/compile_commands.sh '$(CURDIR)' "$(CC) $(subst ",\",$(CFLAGS_ALL))" \
 	  $(sort $(foreach m,$(MODULES),$(SRC_$(m))) $(wildcard tests/*/*.c tests/unit/*/*.c)) >compile_commands.json
 
-include tests/bench/bench.mk
+include $(wildcard tests/*/*.mk)
 
 clean: ## Remove everything that was built
 	$(Q)rm -rf build meshpulse compile_commands.json
