@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #define SHARDS_SHOWN_MAX 4096 // one by one; all are in the sums
+#define TENANTS_SHOWN_MAX 64
 #define NS_PER_US 1000
 
 // Shards, call sites and stacks are of every tenant.
@@ -142,6 +143,10 @@ static void write_sum(struct json_writer *json, const struct map *map, const str
     json_write_u64(json, "records", counts.records);
     json_write_u64(json, "tombstones", counts.tombstones);
     json_write_u64(json, "bytes", counts.bytes);
+    json_write_object(json, "evicted");
+    json_write_u64(json, "records", counts.evicted_records);
+    json_write_u64(json, "services", counts.evicted_services);
+    json_write_object_end(json);
     json_write_double(json, "load", share(sum->records, sum->places));
     write_numbers(json, "probes", sum->probes, MAP_PROBE_CLASSES);
     write_lock(json, &sum->lock);
@@ -184,10 +189,52 @@ static void write_memory(struct json_writer *json)
     json_write_object_end(json);
 }
 
+static void write_by_priority(struct json_writer *json, const char *key, enum metric metric)
+{
+    static const char *const priorities[] = {"operator", "api", "check", "latency"};
+    json_write_object(json, key);
+    for (size_t i = 0; i < sizeof(priorities) / sizeof(priorities[0]); i++) {
+        json_write_u64(json, priorities[i],
+                       (uint64_t)metric_value(metric, span_str(priorities[i]), SPAN_NONE));
+    }
+    json_write_object_end(json);
+}
+
 static void write_queue(struct json_writer *json)
 {
     json_write_object(json, "queue");
     json_write_u64(json, "length", (uint64_t)measured(METRIC_WRITE_QUEUE_LENGTH));
+    json_write_u64(json, "capacity", (uint64_t)measured(METRIC_WRITE_QUEUE_CAPACITY));
+    json_write_bool(json, "slow", measured(METRIC_WRITE_QUEUE_SLOW) > 0);
+    write_by_priority(json, "dropped", METRIC_WRITE_QUEUE_DROPPED);
+    write_by_priority(json, "refused", METRIC_WRITE_QUEUE_REFUSED);
+    json_write_object_end(json);
+}
+
+static void write_tenants(struct json_writer *json, const struct map *map)
+{
+    static const char *const levels[] = {
+        [MAP_TENANT_ROOM] = "room", [MAP_TENANT_FULL] = "full", [MAP_TENANT_OVER] = "over"};
+    struct map_tenant rows[TENANTS_SHOWN_MAX];
+    struct map_tenants all;
+    const size_t count = map_tenants(map, rows, TENANTS_SHOWN_MAX, &all);
+    json_write_object(json, "tenants");
+    json_write_u64(json, "count", all.count);
+    json_write_u64(json, "used", all.used);
+    json_write_u64(json, "refused", all.refused);
+    json_write_u64(json, "over", all.over);
+    json_write_array(json, "largest");
+    for (size_t i = 0; i < count; i++) {
+        json_write_object(json, NULL);
+        json_write_text(json, "name", rows[i].name);
+        json_write_text(json, "level", levels[rows[i].level]);
+        json_write_u64(json, "used", rows[i].used);
+        json_write_u64(json, "limit", rows[i].limit);
+        json_write_u64(json, "deleted", rows[i].deleted);
+        json_write_u64(json, "refused", rows[i].refused);
+        json_write_object_end(json);
+    }
+    json_write_array_end(json);
     json_write_object_end(json);
 }
 
@@ -214,6 +261,7 @@ void handle_debug_map_get(struct api *api, const struct request *request, struct
     write_wait_bounds(&json);
     write_memory(&json);
     write_queue(&json);
+    write_tenants(&json, api->backend->map);
     json_write_array(&json, "shards");
     for (uint32_t i = 0; i < shown(&shards); i++) {
         write_shard(&json, i, &shards.rows[i]);

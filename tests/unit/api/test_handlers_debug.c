@@ -33,6 +33,10 @@ static void in_reserve(struct fake *fake)
     metric_gauge(METRIC_MEMORY_USAGE, 700);
     metric_gauge(METRIC_MEMORY_LIMIT, 1000);
     metric_gauge(METRIC_WRITE_QUEUE_LENGTH, 3);
+    metric_gauge(METRIC_WRITE_QUEUE_CAPACITY, 8);
+    metric_gauge(METRIC_WRITE_QUEUE_SLOW, 1);
+    metric_count1(METRIC_WRITE_QUEUE_DROPPED, SPAN_LIT("latency"), 9);
+    metric_count1(METRIC_WRITE_QUEUE_REFUSED, SPAN_LIT("api"), 2);
 }
 
 TEST(the_map_shows_its_inside)
@@ -49,7 +53,18 @@ TEST(the_map_shows_its_inside)
          "\"memory\":{\"band\":\"reserve\",\"usage_bytes\":\"700\",\"limit_bytes\":\"1000\","
          "\"pressure\":0}",
          NULL},
-        {"GET", "/debug/map", NULL, NULL, 200, "\"queue\":{\"length\":\"3\"}", NULL},
+        {"GET", "/debug/map", NULL, NULL, 200,
+         "\"queue\":{\"length\":\"3\",\"capacity\":\"8\",\"slow\":true,\"dropped\":{\"operator\":"
+         "\"0\",\"api\":"
+         "\"0\",\"check\":\"0\",\"latency\":\"9\"},\"refused\":{\"operator\":\"0\",\"api\":\"2\",",
+         NULL},
+        {"GET", "/debug/map", NULL, NULL, 200,
+         "\"tenants\":{\"count\":\"2\",\"used\":\"4\",\"refused\":\"0\",\"over\":\"0\",\"largest\":"
+         "[{\"name\":"
+         "\"default\",\"level\":\"room\",\"used\":\"3\",\"limit\":\"0\",",
+         NULL},
+        {"GET", "/debug/map", NULL, NULL, 200, "\"evicted\":{\"records\":\"0\",\"services\":\"0\"}",
+         NULL},
         {"GET", "/debug/map", NULL, NULL, 200, "\"shards\":[{\"shard\":0,\"state\":\"STABLE\",",
          NULL},
         {"GET", "/debug/map", NULL, NULL, 200, "{\"shard\":3,", "{\"shard\":4,"},
