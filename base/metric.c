@@ -131,6 +131,10 @@ static struct metric_series *add_series(enum metric metric, struct span value1, 
     const bool last = row->series_max > 1 && used == row->series_max - 1;
     struct metric_series *series = &first[used];
     const struct span other = SPAN_LIT("other");
+    struct metric_series *there = find(metric, other, row->label_count == 2 ? other : SPAN_NONE);
+    if (last && there != NULL) {
+        return there; // somebody has used it by its name: two of one name would be refused by every reader
+    }
     clean_value(last ? other : value1, series->values[0]);
     clean_value(last && row->label_count == 2 ? other : value2, series->values[1]);
     // Release: pairs with the acquire in find.

@@ -227,6 +227,7 @@ void meter_refresh(struct meter *meter, const struct stream *stream, uint32_t pa
     if (meter->refreshes++ % SLOW_REFRESH == 0) {
         show_services(meter);
         show_peers(meter);
+        tenant_meter_refresh(&meter->tenants, meter->map);
     }
     uint64_t dropped = log_dropped();
     metric_count(METRIC_LOG_DROPPED, dropped - meter->log_dropped);

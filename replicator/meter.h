@@ -9,6 +9,7 @@
 #include "base/time.h"
 #include "replicator/core/core.h"
 #include "replicator/map_meter.h"
+#include "replicator/tenant_meter.h"
 #include "stream/stream.h"
 
 #include <stdint.h>
@@ -31,6 +32,7 @@ struct meter {
     uint64_t reconnects;
     uint64_t log_dropped;
     struct map_meter inside; // of the map
+    struct tenant_meter tenants;
     uint64_t refreshes;
     int64_t server_ms; // of the last heartbeat; 0 = none yet
     struct mono server_at;

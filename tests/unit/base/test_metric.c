@@ -94,6 +94,23 @@ TEST(a_flood_of_label_values_ends_in_other)
     buf_fini(&buf);
 }
 
+TEST(there_is_one_other_even_when_it_was_used_by_its_name_before)
+{
+    metric_reset();
+    metric_count1(METRIC_EVENTS_CONSUMED, SPAN_LIT("other"), 5);
+    for (int i = 0; i < 100; i++) {
+        char peer[16];
+        const int len = snprintf(peer, sizeof(peer), "peer-%d", i);
+        metric_count1(METRIC_EVENTS_CONSUMED, span_of(peer, (size_t)len), 1);
+    }
+    struct buf buf;
+    const char *text = exposition(&buf);
+    const char *first = strstr(text, "{peer=\"other\"}");
+    CHECK(first != NULL && strstr(first + 1, "{peer=\"other\"}") == NULL);
+    CHECK(metric_value(METRIC_EVENTS_CONSUMED, SPAN_LIT("other"), SPAN_NONE) == 5 + 100 - 62);
+    buf_fini(&buf);
+}
+
 TEST(label_values_from_outside_are_escaped_and_cut)
 {
     char longer[100];
@@ -242,6 +259,7 @@ TEST(the_text_keeps_the_rules_of_prometheus)
 }
 
 SUITE("base/metric", T(values_are_kept_by_name_and_label), T(a_histogram_counts_up_to_each_edge),
-      T(a_flood_of_label_values_ends_in_other), T(label_values_from_outside_are_escaped_and_cut),
-      T(nothing_is_lost_between_threads), T(the_process_is_measured),
-      T(the_text_keeps_the_rules_of_prometheus));
+      T(a_flood_of_label_values_ends_in_other),
+      T(there_is_one_other_even_when_it_was_used_by_its_name_before),
+      T(label_values_from_outside_are_escaped_and_cut), T(nothing_is_lost_between_threads),
+      T(the_process_is_measured), T(the_text_keeps_the_rules_of_prometheus));
