@@ -28,7 +28,10 @@ struct daemon_writes {
     struct driver *driver;
     struct loop *loop;
     struct write_queue *queue;
-    struct loop_task *drain; // of the daemon, which outlives the loop: it may be queued at the end
+    // Others wake the loop by the task, which is the daemon's, for that outlives the loop and it may be queued
+    // at the end.  What the loop's own thread puts is taken at the end of the turn: it needs no waking.
+    struct loop_task *drain;
+    struct loop_late late;
     // As told so far.
     uint64_t dropped[WRITE_QUEUE_PRIORITIES], refused[WRITE_QUEUE_PRIORITIES];
     bool slow;
@@ -107,14 +110,19 @@ static void on_drain(void *arg)
     struct daemon_writes *writes = daemon->writes;
     const struct write_queue_consumer consumer = {take, daemon, loop_now(writes->loop)};
     if (write_queue_drain(writes->queue, BATCH, &consumer) == BATCH) {
-        (void)loop_post_task(writes->loop, writes->drain);
+        loop_late_add(writes->loop, &writes->late);
     }
 }
 
-static void on_wake(void *arg)
+static void on_wake(void *arg, enum write_queue_priority priority)
 {
     struct daemon_writes *writes = arg;
-    (void)loop_post_task(writes->loop, writes->drain);
+    // Only checks put these, and they run on the loop itself.
+    if (priority == WRITE_QUEUE_CHECK || priority == WRITE_QUEUE_LATENCY) {
+        loop_late_add(writes->loop, &writes->late);
+    } else {
+        (void)loop_post_task(writes->loop, writes->drain);
+    }
 }
 
 // --- into the queue
@@ -216,6 +224,7 @@ int daemon_writes_start(struct daemon *daemon)
     writes->loop = daemon->loop;
     writes->drain = &daemon->drain;
     loop_task_init(writes->drain, on_drain, daemon);
+    loop_late_init(&writes->late, on_drain, daemon);
     enum err err = write_queue_new(&options, &writes->queue);
     if (err != ERR_OK) {
         free(writes);
@@ -230,6 +239,7 @@ void daemon_writes_stop(struct daemon *daemon)
 {
     struct daemon_writes *writes = daemon->writes;
     daemon_writes_abandon(daemon);
+    loop_late_cancel(writes->loop, &writes->late);
     write_queue_free(writes->queue);
     free(writes);
     daemon->writes = NULL;

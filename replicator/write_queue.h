@@ -65,7 +65,7 @@ struct write_queue_options {
     uint32_t slow_by_ms;
     // Called after an event was put into an empty queue that is not being drained, by the thread that put it;
     // must not block.  NULL: no.
-    void (*wake)(void *arg);
+    void (*wake)(void *arg, enum write_queue_priority priority);
     void *wake_arg;
 };
 

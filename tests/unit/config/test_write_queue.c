@@ -16,6 +16,7 @@ struct story {
     struct write_queue *queue;
     struct mono now;
     unsigned wakes;
+    enum write_queue_priority woke; // by an event of this one
     char said[SAID_LEN];
     struct teller {
         struct story *story;
@@ -39,9 +40,10 @@ static void on_done(void *arg, enum write_queue_end end)
     say(teller->story, teller->number, end == WRITE_QUEUE_DROPPED ? "=dropped" : "=closed");
 }
 
-static void on_wake(void *arg)
+static void on_wake(void *arg, enum write_queue_priority priority)
 {
     struct story *story = arg;
+    story->woke = priority;
     story->wakes++;
 }
 
@@ -212,8 +214,10 @@ TEST(only_the_first_event_wakes)
     play(&story, "-a");
     CHECK_EQ(story.wakes, 1);
     CHECK_EQ(drain(&story, 2), 2);
-    play(&story, "a"); // the consumer has seen as many as it wanted, and not that there are none
+    CHECK_EQ(story.woke, WRITE_QUEUE_API);
+    play(&story, "c"); // the consumer has seen as many as it wanted, and not that there are none
     CHECK_EQ(story.wakes, 2);
+    CHECK_EQ(story.woke, WRITE_QUEUE_CHECK);
     CHECK_EQ(drain(&story, 2), 1);
     play(&story, "a");
     CHECK_EQ(story.wakes, 3);

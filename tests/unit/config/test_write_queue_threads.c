@@ -39,8 +39,9 @@ struct crowd {
     unsigned overtaken, taken;
 };
 
-static void on_wake(void *arg)
+static void on_wake(void *arg, enum write_queue_priority priority)
 {
+    (void)priority;
     struct crowd *crowd = arg;
     atomic_fetch_add(&crowd->wakes, 1);
 }
