@@ -28,7 +28,7 @@ MAP := $(B)/bench-map
 MAP_ROOT := build/bench/map
 MAP_OBJ := $(call obj,$(filter-out %_main.c,$(wildcard tests/bench/map/*.c)) tests/bench/report.c)
 # What could be fetched, or is there: tools/bench_map_deps.sh leaves it (or the reason why not) in MAP_ROOT.
-MAP_PEERS = workload facade table rwlock64 rwlock-table $(if $(wildcard $(MAP_ROOT)/include/boost),boost)
+MAP_PEERS = workload facade table rwlock64 rwlock1 rwlock-table $(if $(wildcard $(MAP_ROOT)/include/boost),boost)
 
 bench-map: bench-map-peers $(B)/tests/bench/bench_spine ## localmap's table beside boost::concurrent_flat_map, Go's sync.Map and rwlocks (fetches those two)
 	$(Q)$(B)/tests/bench/bench_spine queue
@@ -48,6 +48,7 @@ $(B)/%.o: %.cc Makefile
 
 $(MAP)/table: $(B)/tests/bench/map/peers/table.o $(MAP_OBJ) $(call lib,localmap base)
 $(MAP)/rwlock64: $(B)/tests/bench/map/peers/rwlock64.o $(MAP_OBJ) $(call lib,base)
+$(MAP)/rwlock1: $(B)/tests/bench/map/peers/rwlock1.o $(MAP_OBJ) $(call lib,base)
 $(MAP)/rwlock-table: $(call obj,tests/bench/map/peers/rwlock_map.c tests/bench/map/peers/rwlock_table.c) $(MAP_OBJ) $(call lib,base)
 $(MAP)/boost: $(B)/tests/bench/map/peers/boost.o $(MAP_OBJ) $(call lib,base)
 $(MAP)/facade: $(call obj,$(wildcard tests/bench/map/facade/*.c) tests/bench/map/measure.c tests/bench/map/workload.c \

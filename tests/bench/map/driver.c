@@ -2,8 +2,8 @@
 // Measures the one map that it is linked with, as its words say: those of the command line, or else line by line
 // those of stdin, so that map.pl can measure several maps in turns.
 //
-//     hash NAME  ops COUNT  open KEYS  use DIST  thru READ% THREADS  lat  many  chain  hashing  sustain SECONDS  flood
-//     grow KEYS
+//     hash NAME  ops COUNT  open KEYS  use DIST  thru READ% THREADS  lat  many  chain  hashing  walk  sustain SECONDS
+//     flood  grow KEYS
 //
 //     build/release-gcc/tests/bench/map/table open 100000 use zipf thru 100 2 thru 0 2 lat
 #include "tests/bench/map/hashes.h"
@@ -89,6 +89,12 @@ static void hashing(struct bench *bench, char *const *words)
     measure_hash(bench);
 }
 
+static void walk(struct bench *bench, char *const *words)
+{
+    (void)words;
+    measure_walk(bench);
+}
+
 static void flood(struct bench *bench, char *const *words)
 {
     (void)words;
@@ -114,10 +120,11 @@ static const struct command {
     command_fn run;
     bool needs_ops;
 } commands[] = {
-    {"hash", 1, set_hash, false},  {"ops", 1, set_ops, false},    {"open", 1, open_map, false},
-    {"use", 1, use, false},        {"grow", 1, grow, false},      {"thru", 2, thru, true},
-    {"lat", 0, lat, true},         {"many", 0, many, true},       {"chain", 0, chain, true},
-    {"hashing", 0, hashing, true}, {"sustain", 1, sustain, true}, {"flood", 0, flood, true}};
+    {"hash", 1, set_hash, false},  {"ops", 1, set_ops, false}, {"open", 1, open_map, false},
+    {"use", 1, use, false},        {"grow", 1, grow, false},   {"thru", 2, thru, true},
+    {"lat", 0, lat, true},         {"many", 0, many, true},    {"chain", 0, chain, true},
+    {"hashing", 0, hashing, true}, {"walk", 0, walk, true},    {"sustain", 1, sustain, true},
+    {"flood", 0, flood, true}};
 
 static const struct command *command_find(const char *name)
 {

@@ -2,14 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 # `make bench-map`: localmap's table beside the maps of others, on the same operations (workload.h).
 #
-#     map.pl [--only thru,many,chain,lat,sustain,grow,hash,redis,crowd,services,queue,empty,explode] [--peers LIST] [--keys LIST] [--dists LIST] [--reads LIST]
-#            [--threads LIST] [--passes N]
+#     map.pl [--only thru,choose,many,chain,lat,sustain,walk,grow,hash,redis,crowd,services,queue,empty,explode]
+#            [--peers LIST] [--keys LIST] [--dists LIST] [--reads LIST] [--threads LIST] [--passes N] [--ops N]
 #
-# A peer is NAME or NAME:HASH: table, boost, rwlock64, rwlock-table (what the table was before), each with xxh3, sip
-# or fnv; go.  One program per map and set of keys, all open at once; every cell is measured on each in turn, and the
-# passes begin anew, with maps filled anew.  A cell is the median of the passes; a ratio is the median of the passes'
-# ratios.  BENCH_MAP_QUICK=1: fewer cells, passes and operations.  As root it runs at the highest priority, so that
-# what others do on the machine disturbs less.  What is asked for by hand has only the bars that it can tell.
+# A peer is NAME or NAME:HASH: table, boost, rwlock64, rwlock1 (one lock), rwlock-table (what the table was before),
+# each with xxh3, sip or fnv; go:sync.Map and go:rwmutex.  One program per map and set of keys, all open at once; every
+# cell is measured on each in turn, and the passes begin anew, with maps filled anew.  A cell is the median of the
+# passes; a ratio is the median of the passes' ratios.  BENCH_MAP_QUICK=1: fewer cells, passes and operations.
+# As root it runs at the highest priority, so that what others do on the machine disturbs less.
+# What was not measured has no bar.
 use strict;
 use warnings;
 use FindBin;
@@ -25,17 +26,18 @@ use Report;
 
 my $quick = $ENV{BENCH_MAP_QUICK};
 my %option = (
-    only => 'thru,many,chain,lat,sustain,grow,hash,redis,crowd,services,queue,empty,explode',
-    peers => 'table:xxh3,boost:xxh3,rwlock64:xxh3,table:sip,rwlock-table:sip,go',
+    only => 'thru,choose,many,chain,lat,sustain,walk,grow,hash,redis,crowd,services,queue,empty,explode',
+    peers => 'table:xxh3,boost:xxh3,rwlock64:xxh3,table:sip,rwlock-table:sip,go:sync.Map',
     keys => $quick ? '100000,1000000' : '10000,100000,1000000',
     dists => $quick ? 'unif,zipf' : 'unif,zipf,8320',
     reads => $quick ? '100,0' : '100,90,50,0',
     threads => '1,2,8',
     passes => $quick ? 3 : 5,
-    ops => $quick ? 500_000 : 2_000_000,
+    ops => $quick ? 500_000 : 1_000_000,
 );
 GetOptions(\%option, map { "$_=s" } keys %option) or die "see the head of $0\n";
 my %list = map { $_ => [split /,/, $option{$_}] } qw(only peers keys dists reads threads);
+my @choices = qw(table:xxh3 table:sip boost:xxh3 rwlock64:xxh3 rwlock1:xxh3 go:sync.Map go:rwmutex);
 my %wanted = map { $_ => 1 } @{ $list{only} };
 
 Priority::raise();
@@ -97,8 +99,9 @@ sub throughput {
 # A map of its own for each measurement: growing ends it, and the writer of `lat` should find it fresh.
 sub alone {
     my ($what, $labels, @commands) = @_;
-    for my $pass (1 .. $option{passes}) {
-        progress("$what, pass $pass of $option{passes}");
+    my $passes = $commands[0] eq 'grow 10000000' ? min(3, $option{passes}) : $option{passes};
+    for my $pass (1 .. $passes) {
+        progress("$what, pass $pass of $passes");
         for my $label (@$labels) {
             my $peer = Peer->new($label);
             Cells::keep($label, @$_) for map { $peer->ask($_) } @commands;
@@ -133,10 +136,37 @@ sub floor_of_a_get {
 }
 
 sub sustained {
-    my @labels = measurable(grep { !/^table:sip|:fnv/ } grep { $_ ne 'go' } @{ $list{peers} });
+    my @labels = measurable(grep { !/^table:sip|:fnv/ } grep { !/^go/ } @{ $list{peers} });
     my $seconds = $quick ? 2 : 10;
     alone('sustained writes', \@labels, 'open 100000', 'use zipf', "sustain $seconds");
     Cells::print_plain('sustain', \@labels, "two writers and two readers, $seconds s", 'least puts/s', 'puts/s', 'gets/s');
+    return;
+}
+
+sub walks {
+    my @labels = measurable(@choices);
+    alone('going through all records', \@labels, 'open 100000', 'use zipf', 'walk');
+    Cells::print_plain('walk', \@labels, 'all records, and puts beside that, ns', 'a record', 'put', 'put beside', 'p99.9',
+        'p99.9 beside', 'max beside');
+    return;
+}
+
+# Which map when: by the share of reads, two threads.
+sub choose {
+    my @labels = measurable(@choices);
+    for my $pass (1 .. $option{passes}) {
+        progress("which map when, pass $pass of $option{passes}");
+        my @peers = map { Peer->new($_, $option{ops}) } @labels;
+        for my $command ('open 100000', 'use zipf') { $_->ask($command) for @peers }
+        for my $reads (100, 99, 90, 50, 0) {
+            in_turns(\@peers, "thru $reads 2", sub {
+                my ($label, undef, $keys, $dist, $share, $threads, $ns) = @_;
+                Cells::keep($label, 'choose', $keys, $dist, $threads, $share, $ns);
+            });
+        }
+        $_->end for @peers;
+    }
+    Cells::print_choice(\@labels);
     return;
 }
 
@@ -234,6 +264,8 @@ throughput() if $wanted{thru} || $wanted{many};
 floor_of_a_get() if $wanted{chain};
 latency() if $wanted{lat};
 sustained() if $wanted{sustain};
+choose() if $wanted{choose};
+walks() if $wanted{walk};
 growth() if $wanted{grow};
 crowd() if $wanted{crowd};
 services() if $wanted{services};

@@ -42,6 +42,9 @@ void measure_hash(struct bench *bench);
 // Two writers that never rest beside two readers.
 //   sustain PEER HASH KEYS DIST least-puts/s-of-a-second mean-puts/s gets/s
 void measure_sustain(struct bench *bench, unsigned seconds);
+// All records, one after the other; and puts, alone and beside a thread that does nothing else.
+//   walk PEER HASH KEYS DIST ns/record ns/put ns/put-beside p99.9 p99.9-beside max-beside
+void measure_walk(struct bench *bench);
 // A map with FNV-1a and keys that were chosen to collide in it.
 //   flood PEER HASH KEYS ns/get-of-ordinary-keys ns/get-of-chosen-keys
 void measure_flood(struct bench *bench);

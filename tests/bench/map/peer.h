@@ -45,6 +45,8 @@ void peer_put(const struct peer_key *key, const struct peer_value *value);
 // Optional: `count` gets at once; returns how many were found.
 size_t peer_get_many(const struct peer_key *keys, size_t count, struct peer_value *ret_values)
     __attribute__((weak));
+// Optional: looks at every record as the map's users would, and returns how many it met.
+size_t peer_walk(void) __attribute__((weak));
 
 #ifdef __cplusplus
 }

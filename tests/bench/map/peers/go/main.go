@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// go-maps measures Go's sync.Map with the commands, the operations and the lines of ../../driver.c:
+// go-maps measures Go's sync.Map, or a map under a RWMutex, with the commands, the operations and the lines of ../../driver.c:
 //
-//	hash NAME (of no effect: a Go map has a hash of its own)  ops COUNT  open KEYS  use DIST
-//	thru READ% THREADS  lat  grow KEYS  crowd THREADS OPERATIONS
+//	hash sync.Map|rwmutex (which map; the hash is Go's own)  ops COUNT  open KEYS  use DIST
+//	thru READ% THREADS  lat  walk  grow KEYS  crowd THREADS OPERATIONS
 //
 // The bytes of `open` are those of the live heap after a collection, the key's own copy included.
 package main
@@ -28,14 +28,11 @@ const (
 	opsMax    = 2000000
 	keyLen    = 40
 	warmShare = 8
-	peer      = "go-sync.Map own"
 )
 
-// Value has six equal words, so that a torn one shows.
-type Value [6]uint64
-
 var (
-	table   sync.Map
+	peer         = "go-sync.Map own"
+	table   maps = &syncMap{}
 	keys    int
 	ops     = opsMax
 	dist    string
@@ -43,19 +40,6 @@ var (
 	opRolls []uint8
 	wrong   atomic.Uint64
 )
-
-func get(key string, value *Value) bool {
-	held, ok := table.Load(key)
-	if ok {
-		*value = *held.(*Value)
-	}
-	return ok
-}
-
-func put(key string, value *Value) {
-	fresh := *value
-	table.Store(key, &fresh)
-}
 
 func keyOf(i int) string {
 	return fmt.Sprintf("tenant-%03d/service-%06d/pod-%010d", i%200, i/50, i)
@@ -97,7 +81,7 @@ func open(count int) {
 	before := heap()
 	for i := range count {
 		value := valueOf(i)
-		put(keyOf(i), &value)
+		table.put(keyOf(i), &value)
 	}
 	keys = count
 	fmt.Printf("open %s %d 0 %.1f\n", peer, count, float64(heap()-before)/float64(count))
@@ -163,11 +147,11 @@ func pass(ops, reads, threads int) float64 {
 			<-start
 			for i := each * t; i < each*(t+1); i++ {
 				if int(opRolls[i]) < reads {
-					ok := get(opKeys[i], &value)
+					ok := table.get(opKeys[i], &value)
 					check(ok, &value)
 				} else {
 					value = valueOf(i)
-					put(opKeys[i], &value)
+					table.put(opKeys[i], &value)
 				}
 			}
 		}()
@@ -207,7 +191,7 @@ func scene(gaps []uint64, hot, beside bool, rate float64) {
 			started <- true
 			for ; !stop.Load(); n++ {
 				value := valueOf(n)
-				put(at(ops-1-n%ops), &value)
+				table.put(at(ops-1-n%ops), &value)
 			}
 			puts <- n
 		}()
@@ -218,7 +202,7 @@ func scene(gaps []uint64, hot, beside bool, rate float64) {
 	var value Value
 	began, last := time.Now(), ticks()
 	for i := range gaps {
-		ok := get(at(i), &value)
+		ok := table.get(at(i), &value)
 		check(ok, &value)
 		now := ticks()
 		gaps[i], last = now-last, now
@@ -273,7 +257,7 @@ func grow(count int) {
 	for i := range count {
 		value := valueOf(i)
 		c, t := threadCPU(), ticks()
-		put(own[i], &value)
+		table.put(own[i], &value)
 		wall[i] = ticks() - t
 		cpu[i] = threadCPU() - c
 	}
@@ -284,6 +268,69 @@ func grow(count int) {
 	fmt.Printf("grow %s %d %d %.2f %.2f %.2f %.2f %.2f\n", peer, count, total.Milliseconds(),
 		float64(cpu[count/1000*999])/1e3, float64(cpu[count/10000*9999])/1e3, float64(cpu[count-1])/1e3,
 		float64(wall[count/10000*9999])/rate/1e3, float64(wall[count-1])/rate/1e3)
+}
+
+func choose(name string) {
+	switch name {
+	case "sync.Map":
+	case "rwmutex":
+		table, peer = &locked{held: map[string]*Value{}}, "go-rwmutex own"
+	default:
+		fail("hash: sync.Map or rwmutex")
+	}
+}
+
+type putTimes struct {
+	mean      float64
+	p999, max float64
+}
+
+func putAll(took []uint64, rate float64) putTimes {
+	began, last := time.Now(), ticks()
+	end := last + uint64(2e9*rate) // a walk under one lock would keep the puts waiting for minutes
+	count := 0
+	for ; count < ops && last < end; count++ {
+		value := valueOf(count)
+		table.put(opKeys[count], &value)
+		now := ticks()
+		took[count], last = now-last, now
+	}
+	took = took[:count]
+	mean := float64(time.Since(began).Nanoseconds()) / float64(len(took))
+	slices.Sort(took)
+	return putTimes{mean, float64(took[int(.999*float64(count-1))]) / rate, float64(took[count-1]) / rate}
+}
+
+func walk() {
+	took := slices.Repeat([]uint64{1}, ops)
+	rate := ticksPerNs()
+	once := func() {
+		if table.walk() < keys {
+			wrong.Add(1)
+		}
+	}
+	once()
+	began := time.Now()
+	once()
+	once()
+	each := float64(time.Since(began).Nanoseconds()) / 2 / float64(keys)
+	var stop atomic.Bool
+	started, ended := make(chan bool), make(chan bool)
+	alone := putAll(took, rate)
+	go func() {
+		pin(1, 2)
+		started <- true
+		for !stop.Load() {
+			once()
+		}
+		ended <- true
+	}()
+	<-started
+	beside := putAll(took, rate)
+	stop.Store(true)
+	<-ended
+	fmt.Printf("walk %s %d %s %.2f %.1f %.1f %.0f %.0f %.0f\n", peer, keys, dist, each, alone.mean, beside.mean,
+		alone.p999, beside.p999, beside.max)
 }
 
 // As measure_crowd of ../../facade.c: all at once, each with operations of its own, half of them on keys that are new.
@@ -306,11 +353,10 @@ func crowd(threads, each int) {
 			<-start
 			for i := range each {
 				t0 := ticks()
-				fresh := valueOf(i)
-				held, loaded := table.LoadOrStore(names[i], &fresh)
-				value := *held.(*Value)
+				value := valueOf(i)
+				table.getOrPut(names[i], &value)
 				took[t][i] = ticks() - t0
-				check(value[0] == value[5] || !loaded, &value)
+				check(true, &value)
 			}
 		}()
 	}
@@ -335,11 +381,12 @@ var commands = map[string]struct {
 	arguments int
 	run       func([]string)
 }{
-	"hash":  {1, func([]string) {}},
+	"hash":  {1, func(w []string) { choose(w[0]) }},
 	"ops":   {1, func(w []string) { ops = min(number(w[0]), opsMax) }},
 	"open":  {1, func(w []string) { open(number(w[0])) }},
 	"use":   {1, func(w []string) { use(w[0]) }},
 	"thru":  {2, func(w []string) { thru(number(w[0]), number(w[1])) }},
+	"walk":  {0, func([]string) { walk() }},
 	"lat":   {0, func([]string) { lat() }},
 	"grow":  {1, func(w []string) { grow(number(w[0])) }},
 	"crowd": {2, func(w []string) { crowd(number(w[0]), number(w[1])) }},
