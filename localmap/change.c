@@ -27,27 +27,34 @@ struct change {
     char head[SLOT_HEAD_MAX];
 };
 
+// What the services index counts of a slot.
+static struct services_shown shown_of(const struct slot *slot, bool held)
+{
+    const struct health *health = &slot->facts.health.health;
+    return (struct services_shown){.shown = held && slot_is_shown(slot),
+                                   .evicted = slot_is_evicted(slot),
+                                   .status = health->status,
+                                   .guarded = health->guarded};
+}
+
 // Tells the services index what is shown now.  A no-op unless that, or the key itself, is new.
 static enum err tell_services(struct change *change, const struct slot *before, struct slot *after)
 {
     const struct health *old = &before->facts.health.health;
     const struct health *new = &after->facts.health.health;
     struct map *map = change->map;
-    const struct services_change told = {
-        .shown = slot_is_shown(after),
-        .evicted = slot_is_evicted(after),
-        .status = new->status,
-        .guarded = new->guarded,
-    };
+    const struct services_change told = {.key = &change->key,
+                                         .service = before->service,
+                                         .before = shown_of(before, change->was_held),
+                                         .after = shown_of(after, true)};
     if (!change->was_held) {
-        return services_add(map->services, change->key.bytes, &told, &after->member);
+        return services_add(map->services, &told, &after->service);
     }
     if (change->announce) {
-        after->facts.health.revision =
-            services_tell(map->services, after->member, &told, map->feed);
-    } else if (slot_is_shown(before) != told.shown || slot_is_evicted(before) != told.evicted ||
-               old->status != told.status || old->guarded != told.guarded) {
-        services_set(map->services, after->member, &told);
+        after->facts.health.revision = services_tell(map->services, &told, map->feed);
+    } else if (told.before.shown != told.after.shown || told.before.evicted != told.after.evicted ||
+               old->status != new->status || old->guarded != new->guarded) {
+        services_set(map->services, &told);
     }
     return ERR_OK;
 }
@@ -120,7 +127,7 @@ static void move_digest(const struct change *change, const struct slot *before,
     if (counted && counts && before->facts.hash == after->facts.hash) {
         return;
     }
-    digest_move(change->map->digest, services_partition(after->member),
+    digest_move(change->map->digest, services_partition(change->map->services, after->service),
                 counted ? &before->facts.hash : NULL, counts ? &after->facts.hash : NULL);
 }
 
@@ -338,10 +345,12 @@ static enum table_verdict decide_drop(void *arg, struct span old, struct table_v
     begin(change, old, &before);
     count_flags(change->map, before.facts.flags, 0);
     if (before.digested) {
-        digest_move(change->map->digest, services_partition(before.member), &before.facts.hash,
-                    NULL);
+        uint32_t partition = services_partition(change->map->services, before.service);
+        digest_move(change->map->digest, partition, &before.facts.hash, NULL);
     }
-    services_drop(change->map->services, before.member);
+    const struct services_change gone = {
+        .key = &change->key, .service = before.service, .before = shown_of(&before, true)};
+    services_drop(change->map->services, &gone);
     enum err err = move_place(change, weigh(true, &before), QUOTA_NONE);
     ASSERT(err == ERR_OK);
     change->done = true;

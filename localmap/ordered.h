@@ -1,42 +1,57 @@
 // SPDX-License-Identifier: Apache-2.0
-// A set of items in bytewise order of their keys: a list of chunks, each a sorted run of pointers.
+// A set of byte strings in bytewise order, which any thread reads without a lock.
 //
-//     chunks: [ a..f ] [ g..m ] [ n..z ]     insert: find the chunk, then the place; a full one is halved
+//     directory [ page | page | page ]          ascending; a set of one page has none
+//                   |
+//                   v
+//     page   | head | places ->          free          <- strings |        64 bytes, doubled up to 1 KiB
+//            | count, top, dead, class
+//            |        one byte a string, in its order: the word where it begins
+//            |                                           each: length (2 bytes), bytes, up to a full word
 //
-// Invariant: chunks are never empty, keys unique; look-up O(log n), insert and remove O(log n + chunk).
-// Not safe for threads by itself: the owner locks.  Private to localmap.  Read next: services.c.
+// A string goes into the free middle, and its place between the others: a few words are set.  A page that is full
+// is written anew without its dead strings, else twice as large, else halved.
+// Invariant: no page is empty, and all strings of one come before those of the next.
+// One writer at a time: the owner locks.  Readers copy, and copy again when the sequence has moved
+// (sequence.h): they wait for nobody but a writer that is within its few words.
+// Private to localmap.  Read next: services.c.
 #pragma once
 
 #include "base/err.h"
 #include "base/span.h"
+#include "localmap/blocks.h"
+#include "localmap/model/key.h"
 
-#include <stdint.h>
+#define ORDERED_LEN_MAX KEY_LEN_MAX
 
-// What an item begins with; the item owns its key's bytes.
-struct ordered_item {
-    uint32_t key_len;
-    const char *key;
-};
-
-struct ordered_chunk;
-
+// Starts as zeros.  Its memory is that of the blocks: they go together.
 struct ordered {
-    struct ordered_chunk **chunks;
-    size_t chunk_count, chunk_cap;
-    size_t count;
+    struct sequence sequence;
+    struct word root;         // the page, or the directory when there are several
+    struct word pages;        // how many
+    uint32_t directory_class; // of several; the writer's own
 };
 
-// A place between items; valid until the next change.
-struct ordered_place {
-    size_t chunk, at;
+// ERR_NOMEM: it is not in.  ASSERTs that it is new.
+enum err ordered_add(struct ordered *ordered, struct blocks *blocks, struct span string) MUST_USE;
+// ASSERTs that it is in.
+void ordered_remove(struct ordered *ordered, struct blocks *blocks, struct span string);
+
+static inline bool ordered_is_empty(const struct ordered *ordered)
+{
+    return word_get(&ordered->pages) == 0;
+}
+
+struct ordered_range {
+    struct span prefix; // put before each string
+    struct span after;  // those greater than this; SPAN_NONE: all
+    size_t cap;
+    // Asked when the reading has begun; false: the set is no longer the one that is meant.  NULL: it always is.
+    bool (*still)(const void *arg);
+    const void *arg;
 };
 
-void ordered_fini(struct ordered *ordered); // the items are the caller's
-void *ordered_get(const struct ordered *ordered, struct span key);
-// ERR_NOMEM: nothing has changed.  ASSERTs that the key is new.
-enum err ordered_add(struct ordered *ordered, struct ordered_item *item) MUST_USE;
-void ordered_remove(struct ordered *ordered, struct span key);
-// The place of the first item whose key is greater than `after`.
-struct ordered_place ordered_after(const struct ordered *ordered, struct span after);
-// The item there, and the place moves on; NULL at the end.
-void *ordered_next(const struct ordered *ordered, struct ordered_place *place);
+// The next strings, each with the prefix before it; at most `cap` into `ret_keys`.  Returns how many.  Within one page they
+// are of one moment.  `after` may lie in `ret_keys`.
+size_t ordered_after(const struct ordered *ordered, const struct ordered_range *range,
+                     struct key_bytes *ret_keys);

@@ -1,43 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "localmap/services.h"
 
-#include "base/keyed.h"
-#include "base/random.h"
+#include "base/assert.h"
 #include "localmap/ordered.h"
+#include "localmap/service_index.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 
-struct service {
-    struct ordered_item item;
-    struct keyed_node node;
-    struct ordered members;
-    uint32_t partition;
-    uint32_t instances;
-    uint32_t by_status[STATUS_COUNT];
-    uint32_t guarded;
-    uint32_t evicted;
-    bool policy;
-    uint64_t revision;
-    char key[];
-};
-
-struct services_member {
-    struct ordered_item item;
-    struct service *service;
-    bool registration;
-    struct services_change now;
-    char key[];
-};
-
 struct services {
-    pthread_rwlock_t lock; // rank 40; guards all below
-    struct ordered all;
-    struct keyed by_key; // the same
+    // What readers share with writers.
+    struct service_index index;
+    struct ordered all; // keys of the live services
+    struct sequence totals_sequence;
+    struct word totals[STATUS_COUNT]; // of all services
+    struct word evicted;              // services that have evicted records
+    struct word bytes;                // of the blocks
+
+    pthread_mutex_t lock; // rank 40; who changes anything here holds it
+    struct blocks blocks;
     uint32_t partitions;
-    uint64_t by_status[STATUS_COUNT];
-    uint64_t evicted; // services
-    uint64_t bytes;
 };
 
 enum err services_new(uint32_t partitions, struct services **ret_services)
@@ -47,12 +29,8 @@ enum err services_new(uint32_t partitions, struct services **ret_services)
         return ERR_NOMEM;
     }
     services->partitions = partitions;
-    if (keyed_init(&services->by_key, random_u64()) != ERR_OK) {
-        free(services);
-        return ERR_NOMEM;
-    }
-    if (pthread_rwlock_init(&services->lock, NULL) != 0) {
-        keyed_fini(&services->by_key);
+    service_index_init(&services->index);
+    if (pthread_mutex_init(&services->lock, NULL) != 0) {
         free(services);
         return ERR_NOMEM;
     }
@@ -60,295 +38,289 @@ enum err services_new(uint32_t partitions, struct services **ret_services)
     return ERR_OK;
 }
 
-static void service_free(struct service *service)
-{
-    struct ordered_place place = ordered_after(&service->members, SPAN_NONE);
-    struct services_member *member = NULL;
-    while ((member = ordered_next(&service->members, &place)) != NULL) {
-        free(member);
-    }
-    ordered_fini(&service->members);
-    free(service);
-}
-
 void services_free(struct services *services)
 {
     if (services == NULL) {
         return;
     }
-    struct ordered_place place = ordered_after(&services->all, SPAN_NONE);
-    struct service *service = NULL;
-    while ((service = ordered_next(&services->all, &place)) != NULL) {
-        service_free(service);
-    }
-    ordered_fini(&services->all);
-    keyed_fini(&services->by_key);
-    pthread_rwlock_destroy(&services->lock);
+    blocks_fini(&services->blocks);
+    pthread_mutex_destroy(&services->lock);
     free(services);
 }
 
-static struct service *service_find(const struct services *services, struct span key)
+// --- writing
+
+static void lock(struct services *services)
 {
-    struct keyed_node *node = keyed_find(&services->by_key, key);
-    return node == NULL ? NULL
-                        : (struct service *)(void *)((char *)node - offsetof(struct service, node));
+    pthread_mutex_lock(&services->lock);
 }
 
-static struct service *service_open(struct services *services, struct span key)
+static void unlock(struct services *services)
 {
-    struct service *service = service_find(services, key);
+    if (word_get(&services->bytes) != services->blocks.bytes) {
+        word_set(&services->bytes, services->blocks.bytes);
+    }
+    pthread_mutex_unlock(&services->lock);
+}
+
+// What stands behind the service in a record's key: nothing of a policy, else it begins with NUL.
+static struct span rest_of(struct span key, size_t service_len)
+{
+    return span_of(key.ptr + service_len, key.len - service_len);
+}
+
+static bool is_policy(const struct service *service, struct span key)
+{
+    return word_get(&service->key_len) == key.len;
+}
+
+// Adds (`by` 1) or takes away (-1) what a record counts for.
+static void tally(struct service *service, const struct services_shown *shown, bool instance,
+                  int by)
+{
+    if (!shown->shown) {
+        return;
+    }
+    service_count_by(service, SERVICE_EVICTED, shown->evicted ? by : 0);
+    if (instance) {
+        service_count_by(service, shown->status, by);
+        service_count_by(service, SERVICE_GUARDED, shown->guarded ? by : 0);
+    }
+}
+
+static void add_to_total(struct services *services, enum status status, int by)
+{
+    struct word *total = &services->totals[status];
+    word_set(total, word_get(total) + (uint64_t)(int64_t)by);
+}
+
+// The totals follow within one sequence, so that a moved instance is never seen twice or not at all.
+static void move_totals(struct services *services, const struct services_change *change)
+{
+    const struct services_shown *before = &change->before;
+    const struct services_shown *after = &change->after;
+    if (before->shown == after->shown && before->status == after->status) {
+        return;
+    }
+    sequence_open(&services->totals_sequence);
+    if (before->shown) {
+        add_to_total(services, before->status, -1);
+    }
+    if (after->shown) {
+        add_to_total(services, after->status, 1);
+    }
+    sequence_close(&services->totals_sequence);
+}
+
+// Counts a record as `after` in place of `before`; `revision` > 0 becomes the service's.
+static void count(struct services *services, struct service *service,
+                  const struct services_change *change, uint64_t revision)
+{
+    bool policy = is_policy(service, change->key->bytes);
+    bool instance = change->key->registration;
+    if (!instance && !policy && revision == 0 && change->before.evicted == change->after.evicted &&
+        !change->after.evicted) {
+        return; // an observation: counted by what it does to the instance
+    }
+    bool had_evicted = service_has_evicted(service);
+    sequence_open(&service->sequence);
+    tally(service, &change->before, instance, -1);
+    tally(service, &change->after, instance, 1);
+    if (policy) {
+        word_set(&service->policy, change->after.shown ? 1 : 0);
+    }
+    if (revision > 0) {
+        word_set(&service->revision, revision);
+    }
+    sequence_close(&service->sequence);
+    if (instance) {
+        move_totals(services, change);
+    }
+    if (had_evicted != service_has_evicted(service)) {
+        word_set(&services->evicted,
+                 word_get(&services->evicted) + (had_evicted ? UINT64_MAX : 1)); // wraps
+    }
+}
+
+static struct service *open_service(struct services *services, struct span key)
+{
+    struct service *service = service_index_find(&services->index, key);
     if (service != NULL) {
         return service;
     }
-    service = calloc(1, sizeof(*service) + key.len);
+    if (ordered_add(&services->all, &services->blocks, key) != ERR_OK) {
+        return NULL;
+    }
+    service = service_index_open(&services->index, &services->blocks, key);
     if (service == NULL) {
+        ordered_remove(&services->all, &services->blocks, key);
         return NULL;
     }
-    memcpy(service->key, key.ptr, key.len);
-    service->item = (struct ordered_item){(uint32_t)key.len, service->key};
-    service->node.key = span_of(service->key, key.len);
     service->partition = key_partition(key, services->partitions);
-    if (ordered_add(&services->all, &service->item) != ERR_OK) {
-        free(service);
-        return NULL;
-    }
-    keyed_add(&services->by_key, &service->node);
-    services->bytes += sizeof(*service) + key.len;
     return service;
 }
 
-static void service_close_if_empty(struct services *services, struct service *service)
+static void close_if_empty(struct services *services, struct service *service)
 {
-    if (service->members.count == 0) {
-        services->bytes -= sizeof(*service) + service->item.key_len;
-        keyed_remove(&services->by_key, &service->node);
-        ordered_remove(&services->all, span_of(service->item.key, service->item.key_len));
-        service_free(service);
+    if (ordered_is_empty(&service->members)) {
+        ordered_remove(&services->all, &services->blocks, service_key(service));
+        service_index_close(&services->index, &services->blocks, service);
     }
 }
 
-static struct services_member *member_new(struct services *services, struct service *service,
-                                          struct span key)
+enum err services_add(struct services *services, const struct services_change *change,
+                      uint32_t *ret_service)
 {
-    struct services_member *member = malloc(sizeof(*member) + key.len);
-    if (member == NULL) {
-        return NULL;
-    }
-    memcpy(member->key, key.ptr, key.len);
-    member->item = (struct ordered_item){(uint32_t)key.len, member->key};
-    member->service = service;
-    // A registration is the instance prefix itself; a policy or node key has none.
-    member->registration = key_instance_prefix(key).len == key.len;
-    member->now = (struct services_change){.shown = false};
-    if (ordered_add(&service->members, &member->item) != ERR_OK) {
-        free(member);
-        return NULL;
-    }
-    services->bytes += sizeof(*member) + key.len + sizeof(void *);
-    return member;
-}
-
-static void tally_evicted(struct services *services, struct service *service, int by)
-{
-    services->evicted -= service->evicted > 0;
-    service->evicted += (uint32_t)by;
-    services->evicted += service->evicted > 0;
-}
-
-// Adds (`by` 1) or takes away (-1) what a member counts for.
-static void tally(struct services *services, const struct services_member *member, int by)
-{
-    struct service *service = member->service;
-    if (!member->now.shown) {
-        return;
-    }
-    if (member->now.evicted) {
-        tally_evicted(services, service, by);
-    }
-    if (!member->registration) {
-        if (member->item.key_len == service->item.key_len) {
-            service->policy = by > 0;
-        }
-        return;
-    }
-    // Unsigned numbers wrap: adding -1 takes one away.
-    service->instances += (uint32_t)by;
-    service->by_status[member->now.status] += (uint32_t)by;
-    service->guarded += member->now.guarded ? (uint32_t)by : 0;
-    services->by_status[member->now.status] += (uint64_t)(int64_t)by;
-}
-
-static void change_member(struct services *services, struct services_member *member,
-                          const struct services_change *change)
-{
-    tally(services, member, -1);
-    member->now = *change;
-    tally(services, member, 1);
-}
-
-enum err services_add(struct services *services, struct span key,
-                      const struct services_change *change, struct services_member **ret_member)
-{
-    struct services_member *member = NULL;
-    pthread_rwlock_wrlock(&services->lock);
-    struct service *service = service_open(services, key_service_prefix(key));
+    struct span key = change->key->bytes;
+    struct span prefix = key_service_prefix(key);
+    enum err err = ERR_NOMEM;
+    lock(services);
+    struct service *service = open_service(services, prefix);
     if (service != NULL) {
-        member = member_new(services, service, key);
-        if (member == NULL) {
-            service_close_if_empty(services, service);
+        err = ordered_add(&service->members, &services->blocks, rest_of(key, prefix.len));
+        if (err != ERR_OK) {
+            close_if_empty(services, service);
+        } else {
+            count(services, service, change, 0);
+            *ret_service = service->number;
         }
     }
-    if (member != NULL) {
-        change_member(services, member, change);
-        *ret_member = member;
-    }
-    pthread_rwlock_unlock(&services->lock);
-    return member != NULL ? ERR_OK : ERR_NOMEM;
+    unlock(services);
+    return err;
 }
 
-void services_set(struct services *services, struct services_member *member,
-                  const struct services_change *change)
+void services_set(struct services *services, const struct services_change *change)
 {
-    pthread_rwlock_wrlock(&services->lock);
-    change_member(services, member, change);
-    pthread_rwlock_unlock(&services->lock);
+    lock(services);
+    count(services, service_index_at(&services->index, change->service), change, 0);
+    unlock(services);
 }
 
-uint64_t services_tell(struct services *services, struct services_member *member,
-                       const struct services_change *change, struct feed *feed)
+uint64_t services_tell(struct services *services, const struct services_change *change,
+                       struct feed *feed)
 {
-    pthread_rwlock_wrlock(&services->lock);
-    change_member(services, member, change);
-    uint64_t index = feed_append(feed, span_of(member->item.key, member->item.key_len));
-    member->service->revision = index;
-    pthread_rwlock_unlock(&services->lock);
+    lock(services);
+    uint64_t index = feed_append(feed, change->key->bytes);
+    count(services, service_index_at(&services->index, change->service), change, index);
+    unlock(services);
     return index;
 }
 
 uint64_t services_announce(struct services *services, struct feed *feed, struct span key)
 {
-    pthread_rwlock_wrlock(&services->lock);
-    struct service *service = service_find(services, key_service_prefix(key));
+    lock(services);
+    struct service *service = service_index_find(&services->index, key_service_prefix(key));
     uint64_t index = feed_append(feed, key);
     if (service != NULL) {
-        service->revision = index;
+        sequence_open(&service->sequence);
+        word_set(&service->revision, index);
+        sequence_close(&service->sequence);
     }
-    pthread_rwlock_unlock(&services->lock);
+    unlock(services);
     return index;
 }
 
-void services_drop(struct services *services, struct services_member *member)
+void services_drop(struct services *services, const struct services_change *change)
 {
-    pthread_rwlock_wrlock(&services->lock);
-    struct service *service = member->service;
-    tally(services, member, -1);
-    services->bytes -= sizeof(*member) + member->item.key_len + sizeof(void *);
-    ordered_remove(&service->members, span_of(member->item.key, member->item.key_len));
-    free(member);
-    service_close_if_empty(services, service);
-    pthread_rwlock_unlock(&services->lock);
+    const struct services_change gone = {.key = change->key, .before = change->before};
+    lock(services);
+    struct service *service = service_index_at(&services->index, change->service);
+    count(services, service, &gone, 0);
+    ordered_remove(&service->members, &services->blocks,
+                   rest_of(change->key->bytes, word_get(&service->key_len)));
+    close_if_empty(services, service);
+    unlock(services);
 }
 
-uint32_t services_partition(const struct services_member *member)
+// --- reading
+
+uint32_t services_partition(const struct services *services, uint32_t service)
 {
-    return member->service->partition;
+    return service_index_at(&services->index, service)->partition;
 }
 
-static void copy_service(const struct service *service, struct map_service *ret)
+bool services_get(const struct services *services, struct span service_key, struct map_service *ret)
 {
-    ret->key.len = (uint16_t)service->item.key_len;
-    memcpy(ret->key.ptr, service->item.key, service->item.key_len);
-    ret->instances = service->instances;
-    memcpy(ret->by_status, service->by_status, sizeof(ret->by_status));
-    ret->guarded = service->guarded;
-    ret->evicted = service->evicted;
-    ret->policy = service->policy;
-    ret->revision = service->revision;
-}
-
-static bool is_there(const struct service *service)
-{
-    return service != NULL && (service->policy || service->instances > 0);
-}
-
-bool services_get(struct services *services, struct span service_key, struct map_service *ret)
-{
-    pthread_rwlock_rdlock(&services->lock);
-    const struct service *service = service_find(services, service_key);
-    bool there = is_there(service);
-    if (there) {
-        copy_service(service, ret);
+    struct service_copy copy;
+    if (service_key.len == 0 || service_key.len > sizeof(ret->key.ptr) ||
+        !service_index_read(&services->index, service_key, &copy) ||
+        (!copy.policy && service_instances(&copy) == 0)) {
+        return false;
     }
-    pthread_rwlock_unlock(&services->lock);
-    return there;
-}
-
-bool services_next(struct services *services, struct span after, struct map_service *ret)
-{
-    pthread_rwlock_rdlock(&services->lock);
-    struct ordered_place place = ordered_after(&services->all, after);
-    const struct service *service = NULL;
-    do {
-        service = ordered_next(&services->all, &place);
-    } while (service != NULL && !is_there(service));
-    if (service != NULL) {
-        copy_service(service, ret);
+    ret->key.len = (uint16_t)service_key.len;
+    memmove(ret->key.ptr, service_key.ptr, service_key.len); // it may be the caller's key
+    for (unsigned status = 0; status < STATUS_COUNT; status++) {
+        ret->by_status[status] = service_count(&copy, status);
     }
-    pthread_rwlock_unlock(&services->lock);
-    return service != NULL;
+    ret->instances = service_instances(&copy);
+    ret->guarded = service_count(&copy, SERVICE_GUARDED);
+    ret->evicted = service_count(&copy, SERVICE_EVICTED);
+    ret->policy = copy.policy;
+    ret->revision = copy.revision;
+    return true;
 }
 
-bool services_next_key(struct services *services, struct span after, struct key_bytes *ret_key)
+bool services_next_key(const struct services *services, struct span after,
+                       struct key_bytes *ret_key)
 {
-    pthread_rwlock_rdlock(&services->lock);
-    struct ordered_place place = ordered_after(&services->all, after);
-    const struct service *service = ordered_next(&services->all, &place);
-    if (service != NULL) {
-        ret_key->len = (uint16_t)service->item.key_len;
-        memcpy(ret_key->ptr, service->item.key, service->item.key_len);
-    }
-    pthread_rwlock_unlock(&services->lock);
-    return service != NULL;
+    const struct ordered_range range = {.after = after.len == 0 ? SPAN_NONE : after, .cap = 1};
+    return ordered_after(&services->all, &range, ret_key) == 1;
 }
 
-size_t services_keys(struct services *services, const struct services_range *range,
+bool services_next(const struct services *services, struct span after, struct map_service *ret)
+{
+    bool more = services_next_key(services, after, &ret->key);
+    while (more && !services_get(services, key_span(&ret->key), ret)) {
+        more = services_next_key(services, key_span(&ret->key), &ret->key);
+    }
+    return more;
+}
+
+static bool still_lives(const void *arg)
+{
+    return service_lives(arg);
+}
+
+size_t services_keys(const struct services *services, const struct services_range *range,
                      struct key_bytes *keys)
 {
-    size_t count = 0;
-    pthread_rwlock_rdlock(&services->lock);
-    const struct service *service = service_find(services, range->service_key);
-    if (service != NULL) {
-        struct ordered_place place = ordered_after(&service->members, range->after);
-        const struct services_member *member = NULL;
-        while (count < range->cap && (member = ordered_next(&service->members, &place)) != NULL) {
-            keys[count].len = (uint16_t)member->item.key_len;
-            memcpy(keys[count].ptr, member->item.key, member->item.key_len);
-            count++;
+    struct span service = range->service_key;
+    struct service_copy copy;
+    struct span after = SPAN_NONE;
+    if (range->after.len > 0 && span_cmp(range->after, service) >= 0) {
+        if (range->after.len < service.len ||
+            memcmp(range->after.ptr, service.ptr, service.len) != 0) {
+            return 0; // behind all that begin with the service's key
         }
+        after = rest_of(range->after, service.len);
     }
-    pthread_rwlock_unlock(&services->lock);
-    return count;
+    if (service.len == 0 || service.len > KEY_LEN_MAX ||
+        !service_index_read(&services->index, service, &copy)) {
+        return 0;
+    }
+    // A service that is closed meanwhile had no records at that moment: none is a true answer.
+    const struct ordered_range rest = {
+        .prefix = service, .after = after, .cap = range->cap, .still = still_lives, .arg = &copy};
+    return ordered_after(&copy.service->members, &rest, keys);
 }
 
-void services_by_status(struct services *services, uint64_t ret_by_status[STATUS_COUNT])
+void services_by_status(const struct services *services, uint64_t ret_by_status[STATUS_COUNT])
 {
-    pthread_rwlock_rdlock(&services->lock);
-    memcpy(ret_by_status, services->by_status, sizeof(services->by_status));
-    pthread_rwlock_unlock(&services->lock);
+    uint64_t noted = 0;
+    do {
+        noted = sequence_begin(&services->totals_sequence);
+        for (size_t i = 0; i < STATUS_COUNT; i++) {
+            ret_by_status[i] = word_get(&services->totals[i]);
+        }
+    } while (!sequence_holds(&services->totals_sequence, noted));
 }
 
-uint64_t services_evicted(struct services *services)
+uint64_t services_evicted(const struct services *services)
 {
-    pthread_rwlock_rdlock(&services->lock);
-    uint64_t evicted = services->evicted;
-    pthread_rwlock_unlock(&services->lock);
-    return evicted;
+    return word_get(&services->evicted);
 }
 
-uint64_t services_bytes(struct services *services)
+uint64_t services_bytes(const struct services *services)
 {
-    pthread_rwlock_rdlock(&services->lock);
-    uint64_t bytes = services->bytes;
-    pthread_rwlock_unlock(&services->lock);
-    return bytes;
+    return sizeof(*services) + word_get(&services->bytes);
 }

@@ -13,8 +13,7 @@ struct head {
     uint32_t flags;
     uint32_t pending;
     uint32_t mark;
-    uint32_t unused;
-    struct services_member *member;
+    uint32_t service;
 };
 
 _Static_assert(sizeof(struct head) + sizeof(struct map_health) <= SLOT_HEAD_MAX, "a head fits");
@@ -46,7 +45,7 @@ void slot_read(bool registration, struct span value, struct slot *ret_slot)
     }
     ret_slot->digested = (head.flags & FLAG_DIGESTED) != 0;
     ret_slot->counted = (head.flags & FLAG_COUNTED) != 0;
-    ret_slot->member = head.member;
+    ret_slot->service = head.service;
     ret_slot->body = span_of(value.ptr + len, value.len - len);
 }
 
@@ -59,7 +58,7 @@ size_t slot_write_head(bool registration, const struct slot *slot, char head[SLO
                                         (slot->counted ? FLAG_COUNTED : 0),
                                .pending = facts->pending,
                                .mark = facts->mark,
-                               .member = slot->member};
+                               .service = slot->service};
     ASSERT((facts->flags & FLAGS_OWN) == 0);
     memcpy(head, &fixed, sizeof(fixed));
     if (registration) {

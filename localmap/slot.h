@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // One slot of the map, as the table holds it.
 //
-//     value = version | hash | flags | pending | mark | member 48 B
-//             | derived health                             32 B, in the slot of a registration only
+//     value = version | hash | flags | pending | mark | service    40 B
+//             | derived health                                     32 B, in the slot of a registration only
 //             | body
 //
 // Invariant: the length of the head follows from the key alone, so that a new health needs no new memory.
@@ -11,16 +11,14 @@
 
 #include "localmap/map.h"
 
-#define SLOT_HEAD_MAX 80
-
-struct services_member;
+#define SLOT_HEAD_MAX 72
 
 struct slot {
     struct map_facts facts;
     bool
         digested; // the accepted base counts in its partition's digest; independent of the flags shown
-    bool counted; // it is, or as a tombstone was, one of those that the tenant's quota counts
-    struct services_member *member; // its place in the services index
+    bool counted;     // it is, or as a tombstone was, one of those that the tenant's quota counts
+    uint32_t service; // its number in the services index
     struct span body;
 };
 
