@@ -4,81 +4,59 @@
 #include "base/assert.h"
 #include "base/random.h"
 #include "base/siphash.h"
+#include "localmap/table/shard.h"
 #include "localmap/table/table_debug.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 
-#define CELL_BITS_MIN 4
-#define CELL_BITS_MAX 31
-#define CELLS_SPARE 64 // behind the last home, so that a run at the end needs no wrapping round
+#define MANY                                                                                       \
+    16 // keys whose lines are fetched at once: what one core keeps under way, and fits its first cache
 
-struct entry {
-    uint32_t key_len;
-    uint32_t value_len;
-    uint32_t value_cap;
-    char bytes[]; // key, then value
-};
-
-struct cell {
-    uint64_t hash;
-    struct entry *entry; // NULL: free
-};
-
-// Linear probing with the cells kept in the order of (hash, key): a look-up ends at the first greater one,
-// whether the key is there or not; and "the next key" has a meaning that survives growth.
-struct shard {
-    struct shard_lock
-        writers; // rank 30; taken before `lock` by whoever changes something, so that waits are known
-    pthread_rwlock_t lock; // rank 30; guards all below
-    struct cell *cells;    // the last one is always free
-    unsigned cell_bits;
-    size_t count;
-    size_t bytes; // of the entries
-};
-
-struct table {
-    uint8_t secret[SIPHASH_KEY_LEN];
-    uint32_t shard_count;
-    unsigned shard_bits;
-    struct shard *shards;
-    struct wait_ring *waits;
-};
-
-static size_t cell_count(unsigned cell_bits)
-{
-    return ((size_t)1 << cell_bits) + CELLS_SPARE;
-}
+_Static_assert(sizeof(((struct table *)NULL)->secret) == SIPHASH_KEY_LEN, "the secret of a hash");
 
 // --- making
 
-static bool shard_init(struct shard *shard, uint32_t number, struct wait_ring *waits)
+static enum err shard_init(struct shard *shard, struct shard_head *head, struct range *range)
 {
-    pthread_rwlockattr_t attr;
-    shard_lock_init(&shard->writers, number, waits);
-    shard->cell_bits = CELL_BITS_MIN;
-    shard->cells = calloc(cell_count(CELL_BITS_MIN), sizeof(struct cell));
-    if (shard->cells == NULL) {
-        return false;
+    uint64_t index = 0;
+    shard->head = head;
+    head->shard = shard;
+    slab_init(&shard->slab, range);
+    enum err err = shard_index_new(range, 1, &index);
+    if (err == ERR_OK) {
+        shard_show_index(shard, index);
     }
-    // The default lets a stream of readers keep a writer out for ever.
-    pthread_rwlockattr_init(&attr);
-    pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
-    int failed = pthread_rwlock_init(&shard->lock, &attr);
-    pthread_rwlockattr_destroy(&attr);
-    if (failed != 0) {
-        free(shard->cells);
-    }
-    return failed == 0;
+    return err;
 }
 
-static void shard_fini(struct shard *shard)
+static void *lines(size_t count, size_t size)
 {
-    for (size_t i = 0; i < cell_count(shard->cell_bits); i++) {
-        free(shard->cells[i].entry);
+    void *memory = aligned_alloc(CACHE_LINE, count * size);
+    if (memory != NULL) {
+        memset(memory, 0, count * size);
     }
-    free(shard->cells);
-    pthread_rwlock_destroy(&shard->lock);
+    return memory;
+}
+
+static enum err make_shards(struct table *table, uint32_t count)
+{
+    table->heads = lines(count, sizeof(struct shard_head));
+    table->shards = lines(count, sizeof(struct shard));
+    if (table->heads == NULL || table->shards == NULL || wait_ring_new(&table->waits) != ERR_OK) {
+        return ERR_NOMEM;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        shard_lock_init(&table->shards[i].lock, i, table->waits);
+        enum err err = shard_init(&table->shards[i], &table->heads[i], table->range);
+        if (err != ERR_OK) {
+            return err;
+        }
+    }
+    // Release; pairs with the acquire in route_of.
+    atomic_store_explicit(&table->route,
+                          (uint64_t)(uintptr_t)table->heads | (uint64_t)__builtin_ctz(count),
+                          memory_order_release);
+    return ERR_OK;
 }
 
 enum err table_new(uint32_t shards, struct table **ret_table)
@@ -87,24 +65,13 @@ enum err table_new(uint32_t shards, struct table **ret_table)
         return ERR_INVALID;
     }
     struct table *table = calloc(1, sizeof(*table));
-    if (table == NULL) {
+    if (table == NULL || range_new(&table->range) != ERR_OK ||
+        make_shards(table, shards) != ERR_OK) {
+        table_free(table);
         return ERR_NOMEM;
     }
-    table->shards = aligned_alloc(_Alignof(struct shard), shards * sizeof(struct shard));
-    if (table->shards == NULL || wait_ring_new(&table->waits) != ERR_OK) {
-        free(table->shards);
-        free(table);
-        return ERR_NOMEM;
-    }
-    memset(table->shards, 0, shards * sizeof(struct shard));
+    table->base = range_base(table->range);
     random_bytes(table->secret, sizeof(table->secret));
-    table->shard_bits = (unsigned)__builtin_ctz(shards);
-    for (; table->shard_count < shards; table->shard_count++) {
-        if (!shard_init(&table->shards[table->shard_count], table->shard_count, table->waits)) {
-            table_free(table);
-            return ERR_NOMEM;
-        }
-    }
     *ret_table = table;
     return ERR_OK;
 }
@@ -114,11 +81,13 @@ void table_free(struct table *table)
     if (table == NULL) {
         return;
     }
-    for (uint32_t i = 0; i < table->shard_count; i++) {
-        shard_fini(&table->shards[i]);
+    for (uint32_t i = 0; i < route_count(route_of(table)); i++) {
+        slab_fini(&table->shards[i].slab);
     }
     free(table->shards);
+    free(table->heads);
     wait_ring_free(table->waits);
+    range_free(table->range);
     free(table);
 }
 
@@ -127,315 +96,116 @@ struct table_key table_key(const struct table *table, struct span bytes)
     return (struct table_key){bytes, siphash13(table->secret, bytes.ptr, bytes.len)};
 }
 
-// --- finding
+// --- reading, without a lock
 
-static struct shard *shard_of(const struct table *table, uint64_t hash)
+static inline void touch(const struct table *table, struct record *record)
 {
-    return &table->shards[table->shard_bits == 0 ? 0 : hash >> (64 - table->shard_bits)];
+    record_touch(record, atomic_load_explicit(&table->tick, memory_order_relaxed));
 }
 
-// Where the look-up begins: grows with the hash, so the order of cells is that of hashes.
-static size_t home_of(const struct table *table, unsigned cell_bits, uint64_t hash)
+static bool get_in(const struct table *table, uint64_t index, const struct table_key *key,
+                   struct table_copy *copy)
 {
-    return (size_t)((hash << table->shard_bits) >> (64 - cell_bits));
-}
-
-static struct span entry_key(const struct entry *entry)
-{
-    return span_of(entry->bytes, entry->key_len);
-}
-
-static struct span entry_value(const struct entry *entry)
-{
-    return span_of(entry->bytes + entry->key_len, entry->value_len);
-}
-
-static size_t entry_size(const struct entry *entry)
-{
-    return sizeof(*entry) + entry->key_len + entry->value_cap;
-}
-
-// Negative, 0 or positive as the key stands before, at or behind the (used) cell.
-static int order_of(const struct table_key *key, const struct cell *cell)
-{
-    if (key->hash != cell->hash) {
-        return key->hash < cell->hash ? -1 : 1;
+    struct index_search search;
+    index_begin(&search, index_unpack(index), (uint32_t)key->hash);
+    for (uint32_t ref = index_next(&search); ref != 0; ref = index_next(&search)) {
+        struct record *record = slab_at(table->base, ref);
+        if (record_read(record, key->bytes, copy)) {
+            touch(table, record);
+            return true;
+        }
     }
-    return span_cmp(key->bytes, entry_key(cell->entry));
+    return false;
 }
 
-// The cell of the key, or the one before which it would have to stand.
-static size_t find(const struct table *table, const struct shard *shard,
-                   const struct table_key *key, bool *ret_there)
+// The whole search.
+// The older index is noted before the newer one is searched: what is taken over meanwhile then stands in one
+// of the two.
+static __attribute__((noinline)) bool
+get_anywhere(const struct table *table, const struct table_key *key, struct table_copy *copy)
 {
-    size_t at = home_of(table, shard->cell_bits, key->hash);
-    int order = -1;
-    while (shard->cells[at].entry != NULL && (order = order_of(key, &shard->cells[at])) > 0) {
-        at++;
+    const struct shard_head *head = head_of(table, key->hash);
+    // Acquire, each.  `moves` pairs with the release in shard_moved: nothing that hid the key can have been missed
+    // by both looks at the number, the second of which comes behind all loads of the search.  The other
+    // two pair with the releases in update.c: what the index leads to is whole.
+    uint32_t now = atomic_load_explicit(&head->moves, memory_order_acquire);
+    uint32_t moves = 0;
+    do {
+        moves = now;
+        uint64_t index = atomic_load_explicit(&head->index, memory_order_acquire);
+        uint64_t prev = atomic_load_explicit(&head->prev, memory_order_acquire);
+        if (get_in(table, index, key, copy) || (prev != 0 && get_in(table, prev, key, copy))) {
+            return true;
+        }
+        now = atomic_load_explicit(&head->moves, memory_order_acquire);
+    } while (now != moves);
+    return false;
+}
+
+// What nearly every read comes to is here, without a loop: the key's tag is the first of its kind in the home
+// group, and no writer is at the record.
+bool table_get(const struct table *table, const struct table_key *key, struct table_copy *copy)
+{
+    uint64_t hash = key->hash;
+    const struct index_group *home = head_home(head_of(table, hash), hash);
+    // 0 leads to zeros, which are nobody's.
+    struct record *record = slab_at(table->base, head_guess(table, home, hash));
+    if (record_try(record, key->bytes, copy) != RECORD_COPIED) {
+        return get_anywhere(table, key, copy);
     }
-    *ret_there = shard->cells[at].entry != NULL && order == 0;
-    return at;
+    touch(table, record);
+    return true;
 }
 
 bool table_read(const struct table *table, const struct table_key *key, table_look_fn look,
                 void *arg)
 {
-    struct shard *shard = shard_of(table, key->hash);
-    bool there = false;
-    pthread_rwlock_rdlock(&shard->lock);
-    size_t at = find(table, shard, key, &there);
-    if (there) {
-        look(arg, entry_value(shard->cells[at].entry));
-    }
-    pthread_rwlock_unlock(&shard->lock);
-    return there;
-}
-
-// --- changing
-
-static struct entry *entry_new(struct span key, size_t room)
-{
-    size_t cap = (room + 15) / 16 * 16;
-    struct entry *entry = malloc(sizeof(*entry) + key.len + cap);
-    if (entry != NULL) {
-        *entry = (struct entry){.key_len = (uint32_t)key.len, .value_cap = (uint32_t)cap};
-        memcpy(entry->bytes, key.ptr, key.len);
-    }
-    return entry;
-}
-
-// The body first: it may be a part of the very value that is replaced, where the head would overwrite it.
-static void entry_set(struct entry *entry, const struct table_value *value)
-{
-    char *place = entry->bytes + entry->key_len;
-    ASSERT(value->head.len + value->body.len <= entry->value_cap);
-    if (value->body.len > 0) {
-        memmove(place + value->head.len, value->body.ptr, value->body.len);
-    }
-    if (value->head.len > 0) {
-        memcpy(place, value->head.ptr, value->head.len);
-    }
-    entry->value_len = (uint32_t)(value->head.len + value->body.len);
-}
-
-// Copies the cells, in their order, into twice as many.  false: no memory, or too crowded at the end even so.
-static bool grow_to(const struct table *table, struct shard *shard, unsigned cell_bits)
-{
-    size_t count = cell_count(cell_bits);
-    struct cell *cells = calloc(count, sizeof(struct cell));
-    size_t next = 0;
-    for (size_t i = 0; cells != NULL && i < cell_count(shard->cell_bits); i++) {
-        if (shard->cells[i].entry == NULL) {
-            continue;
-        }
-        size_t home = home_of(table, cell_bits, shard->cells[i].hash);
-        next = home > next ? home : next;
-        if (next + 2 >= count) {
-            free(cells);
-            return false;
-        }
-        cells[next++] = shard->cells[i];
-    }
-    if (cells == NULL) {
+    char bytes[TABLE_VALUE_MAX];
+    struct table_copy copy = {.bytes = bytes, .cap = sizeof(bytes)};
+    if (!table_get(table, key, &copy)) {
         return false;
     }
-    free(shard->cells);
-    shard->cells = cells;
-    shard->cell_bits = cell_bits;
+    look(arg, span_of(bytes, copy.len));
     return true;
 }
 
-// The first free cell from `at` on.  false: it is the last one of all, which stays free.
-static bool find_free(const struct shard *shard, size_t at, size_t *ret_free)
+void table_get_many(const struct table *table, const struct table_key *keys, size_t count,
+                    struct table_copy *copies)
 {
-    while (shard->cells[at].entry != NULL) {
-        at++;
-    }
-    *ret_free = at;
-    return at + 1 < cell_count(shard->cell_bits);
-}
-
-// Sees to it that one more cell can be used at the place of `key`.  `at` is that place, before and after.
-static bool make_room(const struct table *table, struct shard *shard, const struct table_key *key,
-                      size_t *at)
-{
-    size_t free_at = 0;
-    bool there = false;
-    size_t limit = ((size_t)1 << shard->cell_bits) / 4 * 3;
-    if (shard->count < limit && find_free(shard, *at, &free_at)) {
-        return true;
-    }
-    if (shard->cell_bits == CELL_BITS_MAX || !grow_to(table, shard, shard->cell_bits + 1)) {
-        return false;
-    }
-    *at = find(table, shard, key, &there);
-    return find_free(shard, *at, &free_at);
-}
-
-// Puts the entry into its place; those behind it, up to the next free cell, move on by one.
-static void put_in(struct shard *shard, size_t at, uint64_t hash, struct entry *entry)
-{
-    size_t free_at = 0;
-    bool found = find_free(shard, at, &free_at);
-    ASSERT(found);
-    memmove(&shard->cells[at + 1], &shard->cells[at], (free_at - at) * sizeof(struct cell));
-    shard->cells[at] = (struct cell){hash, entry};
-    shard->count++;
-    shard->bytes += entry_size(entry);
-}
-
-// Takes the entry out; those behind it that are not at home move back by one, so that no run is cut.
-static void take_out(const struct table *table, struct shard *shard, size_t at)
-{
-    shard->bytes -= entry_size(shard->cells[at].entry);
-    shard->count--;
-    free(shard->cells[at].entry);
-    while (shard->cells[at + 1].entry != NULL &&
-           home_of(table, shard->cell_bits, shard->cells[at + 1].hash) <= at) {
-        shard->cells[at] = shard->cells[at + 1];
-        at++;
-    }
-    shard->cells[at] = (struct cell){0, NULL};
-}
-
-static void replace(struct shard *shard, struct cell *cell, struct entry *entry)
-{
-    shard->bytes += entry_size(entry);
-    shard->bytes -= entry_size(cell->entry);
-    free(cell->entry);
-    cell->entry = entry;
-}
-
-// The key is not there: makes an entry and a cell for it first.
-static enum err update_absent(const struct table *table, struct shard *shard,
-                              const struct table_key *key, const struct table_change *change)
-{
-    bool there = false;
-    size_t at = find(table, shard, key, &there);
-    struct entry *fresh = entry_new(key->bytes, change->room);
-    if (fresh == NULL || !make_room(table, shard, key, &at)) {
-        free(fresh);
-        return ERR_NOMEM;
-    }
-    struct table_value value = {SPAN_NONE, SPAN_NONE};
-    if (change->decide(change->arg, SPAN_NONE, &value) != TABLE_STORE) {
-        free(fresh);
-        return ERR_OK;
-    }
-    entry_set(fresh, &value);
-    put_in(shard, at, key->hash, fresh);
-    return ERR_OK;
-}
-
-// A value of `room` bytes needs another entry: this one is too small, or far too large.
-static bool needs_entry(const struct entry *entry, size_t room)
-{
-    return entry->value_cap < room || (room > 0 && entry->value_cap / 4 > room + 64);
-}
-
-static enum err update_held(const struct table *table, struct shard *shard, size_t at,
-                            const struct table_change *change)
-{
-    struct cell *cell = &shard->cells[at];
-    struct entry *entry = cell->entry;
-    struct entry *fresh = NULL;
-    if (needs_entry(entry, change->room)) {
-        fresh = entry_new(entry_key(entry), change->room);
-        if (fresh == NULL && entry->value_cap < change->room) {
-            return ERR_NOMEM;
+    for (size_t from = 0; from < count; from += MANY) {
+        const struct index_group *home[MANY];
+        size_t block = count - from < MANY ? count - from : MANY;
+        for (size_t i = 0; i < block; i++) {
+            uint64_t hash = keys[from + i].hash;
+            home[i] = head_home(head_of(table, hash), hash);
+            __builtin_prefetch(home[i]);
+        }
+        for (size_t i = 0; i < block; i++) {
+            (void)head_guess(table, home[i], keys[from + i].hash); // for its prefetch
+        }
+        for (size_t i = 0; i < block; i++) {
+            copies[from + i].found = table_get(table, &keys[from + i], &copies[from + i]);
         }
     }
-    struct table_value value = {SPAN_NONE, SPAN_NONE};
-    enum table_verdict verdict = change->decide(change->arg, entry_value(entry), &value);
-    bool moves = fresh != NULL && value.head.len + value.body.len <= fresh->value_cap;
-    if (verdict == TABLE_STORE && moves) {
-        entry_set(fresh, &value);
-        replace(shard, cell, fresh);
-        return ERR_OK;
-    }
-    free(fresh);
-    if (verdict == TABLE_STORE) {
-        entry_set(entry, &value);
-    } else if (verdict == TABLE_REMOVE) {
-        take_out(table, shard, at);
-    }
-    return ERR_OK;
 }
 
-enum err table_update(struct table *table, const struct table_key *key,
-                      const struct table_change *change)
-{
-    struct shard *shard = shard_of(table, key->hash);
-    ASSERT(key->bytes.len > 0 && key->bytes.len <= TABLE_KEY_MAX);
-    bool there = false;
-    enum err err = ERR_NOT_FOUND;
-    shard_lock_enter(&shard->writers, change->site != NULL ? change->site : "table_update");
-    pthread_rwlock_wrlock(&shard->lock);
-    size_t at = find(table, shard, key, &there);
-    if (there) {
-        err = update_held(table, shard, at, change);
-    } else if (change->create) {
-        err = update_absent(table, shard, key, change);
-    }
-    pthread_rwlock_unlock(&shard->lock);
-    shard_lock_leave(&shard->writers);
-    return err;
-}
+// --- counting
 
-// --- walking
-
-// The first used cell behind the cursor; NULL: none in this shard.
-static const struct cell *cell_behind(const struct table *table, const struct shard *shard,
-                                      const struct table_cursor *cursor)
+static uint64_t shard_bytes(const struct shard *shard)
 {
-    size_t at = 0;
-    if (cursor->key_len > 0) {
-        const struct table_key last = {span_of(cursor->key, cursor->key_len), cursor->hash};
-        bool there = false;
-        at = find(table, shard, &last, &there);
-        at += there ? 1 : 0;
-    }
-    while (at < cell_count(shard->cell_bits)) {
-        if (shard->cells[at].entry != NULL) {
-            return &shard->cells[at];
-        }
-        at++;
-    }
-    return NULL;
-}
-
-bool table_next(const struct table *table, struct table_cursor *cursor, table_look_fn look,
-                void *arg)
-{
-    for (; cursor->shard < table->shard_count; cursor->shard++) {
-        struct shard *shard = &table->shards[cursor->shard];
-        pthread_rwlock_rdlock(&shard->lock);
-        const struct cell *cell = cell_behind(table, shard, cursor);
-        if (cell != NULL) {
-            struct span key = entry_key(cell->entry);
-            cursor->hash = cell->hash;
-            cursor->key_len = (uint32_t)key.len;
-            memcpy(cursor->key, key.ptr, key.len);
-            look(arg, entry_value(cell->entry));
-        }
-        pthread_rwlock_unlock(&shard->lock);
-        if (cell != NULL) {
-            return true;
-        }
-        cursor->key_len = 0;
-    }
-    return false;
+    struct index prev;
+    uint64_t bytes = shard->slab.used + index_bytes(shard_index(shard));
+    return shard_prev(shard, &prev) ? bytes + index_bytes(prev) : bytes;
 }
 
 static uint64_t sum_shards(const struct table *table, bool bytes)
 {
     uint64_t sum = 0;
-    for (uint32_t i = 0; i < table->shard_count; i++) {
+    for (uint32_t i = 0; i < route_count(route_of(table)); i++) {
         struct shard *shard = &table->shards[i];
-        pthread_rwlock_rdlock(&shard->lock);
-        sum += bytes ? shard->bytes + cell_count(shard->cell_bits) * sizeof(struct cell)
-                     : shard->count;
-        pthread_rwlock_unlock(&shard->lock);
+        shard_lock_enter(&shard->lock, "table: count");
+        sum += bytes ? shard_bytes(shard) : shard->count;
+        shard_lock_leave(&shard->lock);
     }
     return sum;
 }
@@ -447,40 +217,54 @@ uint64_t table_count(const struct table *table)
 
 uint64_t table_bytes(const struct table *table)
 {
-    return sizeof(*table) + table->shard_count * sizeof(struct shard) + sum_shards(table, true);
+    size_t each = sizeof(struct shard) + sizeof(struct shard_head);
+    return sizeof(*table) + route_count(route_of(table)) * each + sum_shards(table, true);
 }
 
 // --- for people
 
 uint32_t table_shard_count(const struct table *table)
 {
-    return table->shard_count;
+    return route_count(route_of(table));
 }
 
 void table_lock_stats(const struct table *table, uint32_t shard, struct shard_lock_stats *ret_stats)
 {
-    ASSERT(shard < table->shard_count);
-    shard_lock_stats(&table->shards[shard].writers, ret_stats);
+    ASSERT(shard < table_shard_count(table));
+    shard_lock_stats(&table->shards[shard].lock, ret_stats);
+}
+
+// How many groups were looked at for each record of one group.
+static void count_probes(const struct table *table, struct index index, uint32_t group,
+                         uint64_t probes[TABLE_PROBE_CLASSES])
+{
+    uint32_t refs[INDEX_PLACES];
+    unsigned count = index_group_refs(&index.groups[group], refs);
+    for (unsigned i = 0; i < count; i++) {
+        const struct record *record = slab_at(table->base, refs[i]);
+        uint32_t home = atomic_load_explicit(&record->hash, memory_order_relaxed) & index.mask;
+        uint32_t passed = (group - home) & index.mask;
+        probes[passed < TABLE_PROBE_CLASSES ? passed : TABLE_PROBE_CLASSES - 1]++;
+    }
 }
 
 void table_shard_stats(const struct table *table, uint32_t number,
                        struct table_shard_stats *ret_stats)
 {
-    ASSERT(number < table->shard_count);
+    ASSERT(number < table_shard_count(table));
     struct shard *shard = &table->shards[number];
+    struct index prev;
     *ret_stats = (struct table_shard_stats){.records = 0};
-    pthread_rwlock_rdlock(&shard->lock);
-    const size_t places = cell_count(shard->cell_bits);
-    for (size_t at = 0; at < places; at++) {
-        if (shard->cells[at].entry != NULL) {
-            size_t passed = at - home_of(table, shard->cell_bits, shard->cells[at].hash);
-            ret_stats->probes[passed < TABLE_PROBE_CLASSES ? passed : TABLE_PROBE_CLASSES - 1]++;
-        }
+    shard_lock_enter(&shard->lock, "table: shard_stats");
+    struct index index = shard_index(shard);
+    for (uint32_t group = 0; group <= index.mask; group++) {
+        count_probes(table, index, group, ret_stats->probes);
     }
     ret_stats->records = shard->count;
-    ret_stats->places = places;
-    ret_stats->bytes = shard->bytes + places * sizeof(struct cell);
-    pthread_rwlock_unlock(&shard->lock);
+    ret_stats->places = ((uint64_t)index.mask + 1) * INDEX_PLACES;
+    ret_stats->bytes = shard_bytes(shard);
+    ret_stats->growing = shard_prev(shard, &prev);
+    shard_lock_leave(&shard->lock);
     table_lock_stats(table, number, &ret_stats->lock);
 }
 

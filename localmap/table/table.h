@@ -3,13 +3,15 @@
 //
 //     hash = SipHash-1-3(secret of this process, key)
 //
-//     top bits --> shard [ rwlock | cells: (hash, entry) (hash, entry) - - (hash, entry) ... ]
-//                                   ascending hashes; the next bits say where to begin looking
+//     top bits --> shard [ lock of the writers | index: tags and references | slab: records   ]
+//                                                 low bits: where to begin      each under a sequence lock
 //
 // Invariant: a callback sees a whole value, never half of one; at most one change of a shard at a time; who
 // learns of a change from inside its `decide` (through a feed, say) and then reads the key gets the new value.
-// Callbacks run under the shard's lock (rank 30): they are short, take only locks of a greater rank and
-// never come back to the table.  Any thread.  Read next: localmap/map.c, the only user.
+// A read takes no lock; it waits where a writer is inside this very record, and looks again when records
+// moved while it found nothing.  `decide`, and the callback of a walk, run under the shard's lock (rank
+// 30): they are short, take only locks of a greater rank and never come back to the table.  Any thread.
+// Read next: index.h, record.h, slab.h; localmap/map.c, the only user.
 #pragma once
 
 #include "base/err.h"
@@ -18,6 +20,7 @@
 #include <stdint.h>
 
 #define TABLE_KEY_MAX 1024
+#define TABLE_VALUE_MAX 8192
 #define TABLE_SHARDS_MAX 65536
 
 struct table;
@@ -34,7 +37,23 @@ void table_free(struct table *table);
 
 struct table_key table_key(const struct table *table, struct span bytes);
 
-// Calls `look` with the value (borrowed; perhaps a copy).  false: not there.
+// A value as a reader gets it.
+struct table_copy {
+    char *bytes; // the reader's own
+    size_t cap;  // of `bytes`, a multiple of 8; less than the value's length: it gets the beginning
+    size_t len;  // of the value; up to the next multiple of 8 nothing is promised of `bytes`
+    bool found;  // of table_get_many
+};
+
+// false: not there; what stands in the copy means nothing then.
+bool table_get(const struct table *table, const struct table_key *key, struct table_copy *copy);
+
+// As table_get for each of them; several keys' memory is fetched at once, so this is faster than one by one
+// as soon as the table does not fit into the cache.
+void table_get_many(const struct table *table, const struct table_key *keys, size_t count,
+                    struct table_copy *copies);
+
+// Calls `look` with a copy of the value (borrowed).  false: not there.
 typedef void (*table_look_fn)(void *arg, struct span value);
 bool table_read(const struct table *table, const struct table_key *key, table_look_fn look,
                 void *arg);
@@ -56,10 +75,10 @@ typedef enum table_verdict (*table_decide_fn)(void *arg, struct span old,
 struct table_change {
     table_decide_fn decide;
     void *arg;
-    size_t room; // the most bytes that a new value can need; an old one's length is always there
-    bool create; // false: `decide` is not asked when the key is not there
-    const char
-        *site; // who it is, for people: what two writers that met, or one that waited, are called
+    // The most bytes that a new value can need, up to TABLE_VALUE_MAX; an old one's length is always there.
+    size_t room;
+    bool create;      // false: `decide` is not asked when the key is not there
+    const char *site; // who it is, for the eye: what two writers that met, or waited, are called
 };
 
 // ERR_NOMEM: nothing has changed, `decide` was not asked.  ERR_NOT_FOUND: not there and not to be created.
@@ -81,3 +100,25 @@ bool table_next(const struct table *table, struct table_cursor *cursor, table_lo
 
 uint64_t table_count(const struct table *table);
 uint64_t table_bytes(const struct table *table); // of memory, the allocator's own not counted
+
+// --- keeping house
+
+// A coarse clock of the caller's; a record keeps the tick at which it was last read or changed.  A hint.
+void table_set_tick(struct table *table, uint16_t tick);
+// A record that is held, and its tick; which one, `random` decides.  false: none was met (try again; most
+// probably there are few).
+struct table_sample {
+    uint16_t tick;
+    uint32_t key_len;
+    char key[TABLE_KEY_MAX];
+};
+bool table_sample(const struct table *table, uint64_t random, struct table_sample *ret_sample);
+
+// Sees to it that the next `records` of each shard, of the mean size of those held, meet memory that is there
+// already.  ERR_NOMEM: as many as there was memory for.
+enum err table_reserve(struct table *table, uint32_t records) MUST_USE;
+
+// What needs no writer to wait for it, for a thread beside: populates pages before they are needed, moves records
+// out of chunks that are nearly empty and gives those back.  Takes each shard's lock for some microseconds
+// at a time.  One thread at a time.  Returns the bytes of chunks in which nobody lives, which are to come.
+uint64_t table_tend(struct table *table);

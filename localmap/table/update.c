@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: Apache-2.0
+// Changes of a table.  All below runs under the shard's lock.
+#include "localmap/table/shard.h"
+
+#define GROUPS_TAKEN_OVER 2 // by each change while the index grows
+#define SLOT_SPARE 512      // a slot with less room than this is never too large
+#define PAGE 4096
+#define GIVEN_BACK (32 * PAGE) // at once: some microseconds
+#define LOAD_PERCENT 80        // of the places of an index that may be used
+
+// --- growing
+
+void shard_moved(struct shard *shard)
+{
+    uint32_t moves = atomic_load_explicit(&shard->head->moves, memory_order_relaxed);
+    // Release: who sees it sees what took the place of what will vanish.  Pairs with the loads in table_get.
+    atomic_store_explicit(&shard->head->moves, moves + 1, memory_order_release);
+}
+
+static void take_over_group(const struct table *table, const struct shard *shard, struct index prev)
+{
+    uint32_t refs[INDEX_PLACES];
+    unsigned count = index_group_refs(&prev.groups[shard->taken_over], refs);
+    for (unsigned i = 0; i < count; i++) {
+        __builtin_prefetch(slab_at(table->base, refs[i]));
+    }
+    for (unsigned i = 0; i < count; i++) {
+        const struct record *record = slab_at(table->base, refs[i]);
+        uint32_t hash = atomic_load_explicit(&record->hash, memory_order_relaxed);
+        index_insert(shard_index(shard), hash, refs[i]);
+    }
+}
+
+static void taken_over(struct shard *shard)
+{
+    shard_moved(shard);
+    shard->retired = atomic_load_explicit(&shard->head->prev, memory_order_relaxed);
+    shard->retired_at = 0;
+    // Release; pairs with the acquire in get_anywhere: who sees none sees all that the new index has.
+    atomic_store_explicit(&shard->head->prev, 0, memory_order_release);
+}
+
+// Gives the pages of an index back that was taken over, some at a time; readers who still look into it find
+// nothing there from then on.
+static void give_back(struct shard *shard)
+{
+    struct index index = index_unpack(shard->retired);
+    size_t left = index_bytes(index) - shard->retired_at;
+    size_t step = left < GIVEN_BACK ? left : GIVEN_BACK;
+    range_give_back((char *)index.groups + shard->retired_at, step);
+    shard->retired_at += step;
+    if (step == left) {
+        shard->retired = 0;
+        shard->busy = false;
+    }
+}
+
+// One step of the growth, or of giving the old index back.
+static void take_over(const struct table *table, struct shard *shard, uint32_t groups)
+{
+    struct index prev;
+    if (!shard_prev(shard, &prev)) {
+        give_back(shard);
+        return;
+    }
+    for (; groups > 0 && shard->taken_over <= prev.mask; groups--) {
+        take_over_group(table, shard, prev);
+        shard->taken_over++;
+    }
+    if (shard->taken_over > prev.mask) {
+        taken_over(shard);
+    }
+}
+
+enum err shard_index_new(struct range *range, uint32_t groups, uint64_t *ret_index)
+{
+    uint64_t at = 0;
+    size_t bytes = groups * sizeof(struct index_group);
+    size_t align = bytes < PAGE ? INDEX_ALIGN : PAGE; // whole pages can be given back
+    if (groups > UINT32_C(1) << INDEX_GROUP_BITS_MAX ||
+        range_take(range, bytes, align, &at) != ERR_OK) {
+        return ERR_NOMEM;
+    }
+    char *groups_at = range_base(range) + at;
+    *ret_index = index_pack((struct index){(struct index_group *)(void *)groups_at, groups - 1});
+    return ERR_OK;
+}
+
+// Release, each: pair with the acquires in get_anywhere and head_home.
+void shard_show_index(const struct shard *shard, uint64_t index)
+{
+    struct shard_head *head = shard->head;
+    struct index parts = index_unpack(index);
+    atomic_store_explicit(&head->index, index, memory_order_release);
+    atomic_store_explicit(&head->groups, (uintptr_t)parts.groups, memory_order_release);
+    atomic_store_explicit(&head->mask, (uint64_t)parts.mask * sizeof(struct index_group),
+                          memory_order_release);
+}
+
+enum err shard_make_room(const struct table *table, struct shard *shard, size_t keys)
+{
+    struct index index = shard_index(shard);
+    struct index prev;
+    uint64_t fresh = shard->spare;
+    if (shard->count + keys <= ((size_t)index.mask + 1) * INDEX_PLACES * LOAD_PERCENT / 100) {
+        return ERR_OK;
+    }
+    if (shard_prev(shard, &prev)) {
+        take_over(table, shard, UINT32_MAX); // done long ago, but in the smallest tables
+    }
+    if (fresh == 0 && shard_index_new(table->range, (index.mask + 1) * 2, &fresh) != ERR_OK) {
+        return ERR_NOMEM;
+    }
+    shard->spare = 0;
+    shard->busy = true;
+    shard->taken_over = 0;
+    // The old one before the new one: who sees the new one, still empty, sees where the rest is.  Release, both;
+    // pair with the acquires in get_anywhere.
+    atomic_store_explicit(&shard->head->prev, index_pack(index), memory_order_release);
+    shard_show_index(shard, fresh);
+    return ERR_OK;
+}
+
+// --- finding
+
+static uint32_t find_in(const struct table *table, struct index index, const struct table_key *key)
+{
+    struct index_search search;
+    index_begin(&search, index, (uint32_t)key->hash);
+    uint32_t ref = index_next(&search);
+    while (ref != 0 && !record_is(slab_at(table->base, ref), key->bytes)) {
+        ref = index_next(&search);
+    }
+    return ref;
+}
+
+// 0: not there.
+static uint32_t find(const struct table *table, const struct shard *shard,
+                     const struct table_key *key)
+{
+    struct index prev;
+    uint32_t ref = find_in(table, shard_index(shard), key);
+    return ref != 0 || !shard_prev(shard, &prev) ? ref : find_in(table, prev, key);
+}
+
+// --- changing
+
+static void erase(const struct shard *shard, uint32_t hash, uint32_t ref)
+{
+    struct index prev;
+    bool here = index_erase(shard_index(shard), hash, ref);
+    bool there = shard_prev(shard, &prev) && index_erase(prev, hash, ref);
+    ASSERT(here || there);
+}
+
+// Ends the life of an open record that no index leads to any more.
+static void bury(const struct table *table, struct shard *shard, uint32_t ref)
+{
+    struct record *record = slab_at(table->base, ref);
+    record_vacate(record);
+    record_close(record);
+    slab_give(&shard->slab, ref);
+}
+
+void shard_move(const struct table *table, struct shard *shard, const uint32_t from_to[2],
+                const struct table_value *value)
+{
+    const struct record *old = slab_at(table->base, from_to[0]);
+    struct record *record = slab_at(table->base, from_to[1]);
+    uint32_t hash = atomic_load_explicit(&old->hash, memory_order_relaxed);
+    struct index prev;
+    record_open(record);
+    record_settle(record, hash, record_key(old));
+    record_set_value(record, value);
+    record_touch(record, atomic_load_explicit(&old->tick, memory_order_relaxed));
+    record_close(record);
+    bool here = index_replace(shard_index(shard), hash, from_to[0], from_to[1]);
+    bool there = shard_prev(shard, &prev) && index_replace(prev, hash, from_to[0], from_to[1]);
+    ASSERT(here || there);
+    shard_moved(shard);
+    bury(table, shard, from_to[0]);
+}
+
+// The key is not there: it gets a slot first, which readers find at once and wait for.
+static enum err update_absent(const struct table *table, struct shard *shard,
+                              const struct table_key *key, const struct table_change *change)
+{
+    uint32_t ref = 0;
+    enum err err = shard_make_room(table, shard, 1);
+    if (err == ERR_OK) {
+        err = slab_take(&shard->slab, record_size(key->bytes.len, change->room), &ref);
+    }
+    if (err != ERR_OK) {
+        return err;
+    }
+    struct record *record = slab_at(table->base, ref);
+    struct table_value value = {SPAN_NONE, SPAN_NONE};
+    record_open(record);
+    record_settle(record, (uint32_t)key->hash, key->bytes);
+    record_touch(record, atomic_load_explicit(&table->tick, memory_order_relaxed));
+    index_insert(shard_index(shard), (uint32_t)key->hash, ref);
+    if (change->decide(change->arg, SPAN_NONE, &value) == TABLE_STORE) {
+        record_set_value(record, &value);
+        record_close(record);
+        shard->count++;
+    } else {
+        erase(shard, (uint32_t)key->hash, ref);
+        bury(table, shard, ref);
+    }
+    return ERR_OK;
+}
+
+// A value of `room` bytes needs another slot: this one is too small, or far too large.
+static inline bool needs_slot(const struct record *record, size_t room)
+{
+    size_t has = record_room(record);
+    return has < room || (has > SLOT_SPARE && room > 0 && has / 4 > room + 64);
+}
+
+// Carries out what was decided on an open record; `fresh`: a slot for the value, or 0.
+static void conclude(const struct table *table, struct shard *shard, const uint32_t ref_fresh[2],
+                     const struct table_value *value)
+{
+    struct record *record = slab_at(table->base, ref_fresh[0]);
+    if (ref_fresh[1] != 0) {
+        shard_move(table, shard, ref_fresh, value);
+    } else {
+        record_set_value(record, value);
+        record_close(record);
+    }
+}
+
+static void remove_held(const struct table *table, struct shard *shard, uint32_t ref)
+{
+    const struct record *record = slab_at(table->base, ref);
+    erase(shard, atomic_load_explicit(&record->hash, memory_order_relaxed), ref);
+    bury(table, shard, ref);
+    shard->count--;
+}
+
+// The value may need another slot.
+static enum err update_elsewhere(const struct table *table, struct shard *shard, uint32_t ref,
+                                 const struct table_change *change)
+{
+    struct record *record = slab_at(table->base, ref);
+    struct table_value value = {SPAN_NONE, SPAN_NONE};
+    uint32_t ref_fresh[2] = {ref, 0};
+    size_t size = record_size(record_key_len(record), change->room);
+    if (slab_take(&shard->slab, size, &ref_fresh[1]) != ERR_OK &&
+        record_room(record) < change->room) {
+        return ERR_NOMEM;
+    }
+    record_open(record);
+    enum table_verdict verdict = change->decide(change->arg, record_value(record), &value);
+    bool moves = verdict == TABLE_STORE && value.head.len + value.body.len <= change->room;
+    if (ref_fresh[1] != 0 && !moves) {
+        slab_give(&shard->slab, ref_fresh[1]);
+        ref_fresh[1] = 0;
+    }
+    if (verdict == TABLE_STORE) {
+        conclude(table, shard, ref_fresh, &value);
+    } else if (verdict == TABLE_REMOVE) {
+        remove_held(table, shard, ref);
+    } else {
+        record_close(record);
+    }
+    return ERR_OK;
+}
+
+static inline enum err update_held(const struct table *table, struct shard *shard, uint32_t ref,
+                                   const struct table_change *change)
+{
+    struct record *record = slab_at(table->base, ref);
+    struct table_value value = {SPAN_NONE, SPAN_NONE};
+    if (needs_slot(record, change->room)) {
+        return update_elsewhere(table, shard, ref, change);
+    }
+    // Open before it is decided: who learns from inside `decide` of what comes waits for it.
+    record_open(record);
+    enum table_verdict verdict = change->decide(change->arg, record_value(record), &value);
+    if (verdict == TABLE_REMOVE) {
+        remove_held(table, shard, ref);
+        return ERR_OK;
+    }
+    if (verdict == TABLE_STORE) {
+        record_set_value(record, &value);
+    }
+    record_close(record);
+    return ERR_OK;
+}
+
+enum err table_update(struct table *table, const struct table_key *key,
+                      const struct table_change *change)
+{
+    uint64_t hash = key->hash;
+    const struct shard_head *head = head_of(table, hash);
+    struct shard *shard = head->shard;
+    ASSERT(key->bytes.len > 0 && key->bytes.len <= TABLE_KEY_MAX);
+    ASSERT(change->room <= TABLE_VALUE_MAX);
+    enum err err = ERR_NOT_FOUND;
+    // The record is fetched while we wait for the lock, whose order holds back all that comes behind it.
+    uint32_t ref = head_guess(table, head_home(head, hash), hash);
+    shard_lock_enter(&shard->lock, change->site != NULL ? change->site : "table_update");
+    if (shard->busy) {
+        take_over(table, shard, GROUPS_TAKEN_OVER);
+    }
+    // A record at rest is the only one of its key, so with the right key the guess was right.
+    if (ref == 0 || !record_is(slab_at(table->base, ref), key->bytes)) {
+        ref = find(table, shard, key);
+    }
+    if (ref != 0) {
+        err = update_held(table, shard, ref, change);
+    } else if (change->create) {
+        err = update_absent(table, shard, key, change);
+    }
+    shard_lock_leave(&shard->lock);
+    return err;
+}
