@@ -6,7 +6,8 @@
 // Everything that is random comes from the seed, so a failing seed fails again.  What must hold, whatever
 // the faults were, is judged at the end and, where it is cheap, after every step:
 //   versions never go back; replicas end equal to the server, with equal health that follows the truth;
-//   no acknowledged write is undone by an older one; a 412 was not applied; what was replaced does not come
+//   no acknowledged write is undone by an older one; a 412 or 429 was not applied; places in the quota come back;
+//   what was replaced does not come
 //   back; an edit brings back nothing that was deleted; without faults nothing is
 //   repaired and nothing is read afresh; in the quiet nothing is written.
 #pragma once
@@ -35,13 +36,15 @@ struct cluster_options {
     uint32_t faults; // those that may happen
     uint32_t nodes;  // at the start
     uint32_t steps;
-    bool trace; // print the transcript
+    uint32_t quota; // of the tenant, on every node; 0 = none
+    bool trace;     // print the transcript
 };
 
 struct cluster_verdict {
     const char *broken; // NULL: all holds; else the name of the first promise that does not
     char detail[256];
     uint64_t writes, accepted, entries, repairs, resyncs, conflicts;
+    uint64_t over_quota; // writes refused
     uint64_t transcript; // hash of all that happened: the same seed gives the same
 };
 

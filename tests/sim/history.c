@@ -148,6 +148,8 @@ static bool judge_op(const struct history *history, uint64_t number, uint64_t la
     const struct history_op *final = &history->ops[last];
     if (op->decided && op->outcome == CORE_STALE && op->conditional && op->applied) {
         ret_fault->promise = "a 412 was not applied";
+    } else if (op->decided && op->outcome == CORE_OVER_QUOTA && op->applied) {
+        ret_fault->promise = "a 429 was not applied";
     } else if (!is_acknowledged(op)) {
         return false;
     } else if (op->remove && !history->mortal && op->outcome == CORE_ACCEPTED && final->edit &&

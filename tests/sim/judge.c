@@ -86,6 +86,26 @@ static void judge_twins(struct cluster *c)
     }
 }
 
+// Every place in the quota is that of a record, once nothing is on its way.
+static void judge_places(struct cluster *c, const struct sim_node *n)
+{
+    struct map_tenants tenants;
+    uint64_t records = 0;
+    for (int i = 0; i < KEYS; i++) {
+        struct key_bytes key;
+        struct map_facts facts;
+        world_key(i, &key);
+        records +=
+            map_peek(n->map, key_span(&key), &facts) && (facts.flags & MAP_TOMBSTONE) == 0 ? 1 : 0;
+    }
+    (void)map_tenants(n->map, NULL, 0, &tenants);
+    if (tenants.used != records) {
+        world_broken(c, "places in the quota come back", "%c%d: %llu for %llu records", n->name,
+                     (int)(n - c->nodes), (unsigned long long)tenants.used,
+                     (unsigned long long)records);
+    }
+}
+
 void judge_nodes(struct cluster *c)
 {
     judge_twins(c);
@@ -108,6 +128,7 @@ void judge_nodes(struct cluster *c)
             first = n;
         }
         judge_equal(c, n, first);
+        judge_places(c, n);
     }
     if (first != NULL && c->verdict->broken == NULL) {
         struct history_fault fault;

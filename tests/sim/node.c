@@ -197,6 +197,7 @@ static void on_action(void *arg, const struct core_action *action)
         history_done(&n->cluster->history, action->done.op, action->done.outcome,
                      n->cluster->now_ms);
         n->cluster->verdict->accepted += action->done.outcome == CORE_ACCEPTED;
+        n->cluster->verdict->over_quota += action->done.outcome == CORE_OVER_QUOTA;
         break;
     case CORE_ACT_TARGET:
         if (world_index_of(action->target.key) >= 0) {
@@ -302,6 +303,8 @@ void node_start(struct cluster *c, char name)
         .shards = 4, .partitions = PARTITIONS, .changefeed = 1024, .instance = 1};
     enum err err = map_new(&map_options, &n->map);
     assert(err == ERR_OK && n->arena != NULL);
+    err = map_set_quota(n->map, SPAN_NONE, c->options->quota);
+    assert(err == ERR_OK);
     const struct core_options options = {.node_id = {&n->name, 1},
                                          .release = SPAN_LIT("sim"),
                                          .partitions = PARTITIONS,

@@ -33,7 +33,7 @@ uint64_t world_operate(struct cluster *c, struct sim_node *n, int i, enum operat
                                     .start = c->now_ms,
                                     .remove = operation == OPERATION_REMOVE,
                                     .edit = operation == OPERATION_EDIT || conditional,
-                                    .conditional = conditional};
+                                    .conditional = conditional || operation == OPERATION_PUT_IF};
     struct core_write how = {.ack_stream = true, .op = history_begin(&c->history, &what)};
     struct patch patch = {.op = PATCH_PUT, .record = {.kind = KEY_REGISTRATION}};
     patch.record.registration = (struct registration){.address = SPAN_LIT("10.0.0.1"),
@@ -48,6 +48,9 @@ uint64_t world_operate(struct cluster *c, struct sim_node *n, int i, enum operat
     }
     if (conditional) {
         set_condition(c, &facts, &how);
+    }
+    if (operation == OPERATION_PUT_IF) {
+        how.precondition = CORE_IF_ABSENT;
     }
     struct key_bytes key;
     world_key(i, &key);
@@ -71,6 +74,8 @@ void scene_any_operation(struct cluster *c, struct sim_node *n)
         operation = OPERATION_EDIT;
     } else if (held && dice < 60 && facts.pending == 0) {
         operation = OPERATION_EDIT_IF;
+    } else if (c->options->quota > 0 && dice < 75) {
+        operation = OPERATION_PUT_IF; // it holds its place for as long as it is on its way
     }
     (void)world_operate(c, n, i, operation);
 }

@@ -20,13 +20,16 @@ static void range(uint64_t from, uint64_t to, uint64_t *ret_from, uint64_t *ret_
     }
 }
 
-static void run(uint32_t faults, uint64_t from, uint64_t to)
+static void run_with_quota(uint32_t quota, uint32_t faults, uint64_t from, uint64_t to)
 {
     range(from, to, &from, &to);
     struct cluster_verdict sum = {0};
     for (uint64_t seed = from; seed < to; seed++) {
-        struct cluster_options options = {
-            .seed = seed, .nodes = 4, .steps = 600, .trace = getenv("SIM_TRACE") != NULL};
+        struct cluster_options options = {.seed = seed,
+                                          .nodes = 4,
+                                          .steps = 600,
+                                          .quota = quota,
+                                          .trace = getenv("SIM_TRACE") != NULL};
         // Swarm: each seed has some of the faults only, so that none hides another.
         uint64_t mix = seed * UINT64_C(0x9e3779b97f4a7c15);
         options.faults = faults & (uint32_t)(mix >> 40 | mix >> 20);
@@ -42,12 +45,19 @@ static void run(uint32_t faults, uint64_t from, uint64_t to)
         sum.repairs += verdict.repairs;
         sum.resyncs += verdict.resyncs;
         sum.conflicts += verdict.conflicts;
+        sum.over_quota += verdict.over_quota;
     }
     printf("# seeds %" PRIu64 "..%" PRIu64 ": writes %" PRIu64 " accepted %" PRIu64
            " entries %" PRIu64 " conflicts %" PRIu64 " resyncs %" PRIu64 " repairs %" PRIu64 "\n",
            from, to, sum.writes, sum.accepted, sum.entries, sum.conflicts, sum.resyncs,
            sum.repairs);
     CHECK(sum.accepted > 0);
+    CHECK((sum.over_quota > 0) == (quota > 0));
+}
+
+static void run(uint32_t faults, uint64_t from, uint64_t to)
+{
+    run_with_quota(0, faults, from, to);
 }
 
 TEST(without_faults_nothing_is_repaired)
@@ -85,6 +95,15 @@ TEST(crashed_nodes_and_twins_are_fenced_and_replaced)
     run(FAULT_CRASH | FAULT_TWIN | FAULT_PAUSE | FAULT_CUT, 600, 640);
 }
 
+// Six instances, of which four are always there, and a quota of five.
+TEST(a_quota_that_is_met_parts_no_replicas_and_loses_no_place)
+{
+    run_with_quota(5,
+                   FAULT_DROP_REPLY | FAULT_CUT | FAULT_REFUSE | FAULT_PAUSE | FAULT_LATE |
+                       FAULT_CRASH | FAULT_TWIN,
+                   700, 740);
+}
+
 TEST(the_same_seed_gives_the_same_transcript)
 {
     struct cluster_options options = {
@@ -104,4 +123,5 @@ SUITE("sim", T(without_faults_nothing_is_repaired),
       T(garbage_of_a_stranger_changes_nothing), T(an_emptied_server_gets_everything_back),
       T(a_server_that_went_back_is_brought_forward),
       T(crashed_nodes_and_twins_are_fenced_and_replaced),
+      T(a_quota_that_is_met_parts_no_replicas_and_loses_no_place),
       T(the_same_seed_gives_the_same_transcript));

@@ -73,7 +73,13 @@ struct sim_node *world_pick(struct cluster *c); // one that is up; NULL: none
 // Time passes for everybody.
 void world_advance(struct cluster *c, int64_t ms);
 
-enum operation { OPERATION_PUT, OPERATION_EDIT, OPERATION_EDIT_IF, OPERATION_REMOVE };
+enum operation {
+    OPERATION_PUT,
+    OPERATION_EDIT,
+    OPERATION_EDIT_IF,
+    OPERATION_PUT_IF,
+    OPERATION_REMOVE
+};
 
 // A client writes to an instance by way of a node.  Returns the operation's number in the history.
 uint64_t world_operate(struct cluster *c, struct sim_node *n, int i, enum operation operation);
