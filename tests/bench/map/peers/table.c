@@ -23,15 +23,31 @@ void peer_open(void)
     }
 }
 
-static void copy_out(void *arg, struct span value)
-{
-    memcpy(arg, value.ptr, sizeof(struct peer_value));
-}
-
 bool peer_get(const struct peer_key *key, struct peer_value *ret_value)
 {
     const struct table_key at = key_of(key);
-    return table_read(table, &at, copy_out, ret_value);
+    struct table_copy copy = {.bytes = (char *)ret_value, .cap = sizeof(*ret_value)};
+    return table_get(table, &at, &copy);
+}
+
+size_t peer_get_many(const struct peer_key *keys, size_t count, struct peer_value *ret_values)
+{
+    struct table_key at[PEER_BATCH];
+    struct table_copy copies[PEER_BATCH];
+    size_t met = 0;
+    if (count == 0) {
+        return 0;
+    }
+    for (size_t i = 0; i < count; i++) {
+        at[i] = key_of(&keys[i]);
+        copies[i] =
+            (struct table_copy){.bytes = (char *)&ret_values[i], .cap = sizeof(*ret_values)};
+    }
+    table_get_many(table, at, count, copies);
+    for (size_t i = 0; i < count; i++) {
+        met += copies[i].found ? 1 : 0;
+    }
+    return met;
 }
 
 static enum table_verdict store(void *arg, struct span old, struct table_value *ret_new)
@@ -46,7 +62,7 @@ void peer_put(const struct peer_key *key, const struct peer_value *value)
     const struct table_key at = key_of(key);
     struct peer_value copy = *value;
     const struct table_change change = {
-        .decide = store, .arg = &copy, .room = sizeof(copy), .create = true};
+        .decide = store, .arg = &copy, .room = sizeof(copy), .create = true, .site = "bench"};
     if (table_update(table, &at, &change) != ERR_OK) {
         report_give_up("table_update failed");
     }
