@@ -20,7 +20,7 @@ static const run_fn runs[COMMAND_COUNT] = {
     [COMMAND_SET_INSTANCE] = set_run, [COMMAND_REPORT] = report_run,
     [COMMAND_DELETE] = delete_run,    [COMMAND_DRAIN] = drain_run,
     [COMMAND_UNDRAIN] = undrain_run,  [COMMAND_NODES] = nodes_run,
-    [COMMAND_STATUS] = overview_run,
+    [COMMAND_STATUS] = overview_run,  [COMMAND_TOP] = top_run,
 };
 
 int ctl_usage_error(const struct command *command, const char *format, ...)

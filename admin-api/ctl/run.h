@@ -14,3 +14,4 @@ int drain_run(struct session *session);
 int undrain_run(struct session *session);
 int nodes_run(struct session *session);
 int overview_run(struct session *session); // `status`
+int top_run(struct session *session);
