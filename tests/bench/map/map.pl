@@ -219,10 +219,12 @@ sub crowd {
     my ($go) = Peer::program('go');
     for my $pass (1 .. $option{passes}) {
         progress("a crowd, pass $pass of $option{passes}");
-        told('facade', 'crowd', 800, 250);
-        told('go', 'crowd', 800, 250) if $go;
+        for my $new (50, 1) {
+            told('facade', 'crowd', 800, 250, $new);
+            told('go', 'crowd', 800, 250, $new) if $go;
+        }
     }
-    Cells::print_plain('crowd', ['map', 'go-sync.Map'], '800 at once, 250 get-or-put each, us', 'p50', 'p99', 'p99.9', 'max');
+    Cells::print_plain('crowd', ['map', 'go-sync.Map'], '800 at once, 250 get-or-put each (% new), us', 'p50', 'p99', 'p99.9', 'max');
     return;
 }
 

@@ -37,11 +37,12 @@ static void *work(void *arg)
     return NULL;
 }
 
-// The same keys as crowdKey of peers/go: every second one is everybody's.
-static void make_keys(struct member *member, unsigned number)
+// The same keys as crowdKey of peers/go.
+static void make_keys(struct member *member, unsigned number, unsigned new_percent)
 {
     for (unsigned i = 0; i < member->operations; i++) {
-        unsigned instance = i % 2 == 0 ? i : member->operations + number * member->operations + i;
+        bool is_new = i * 61 % 100 < new_percent;
+        unsigned instance = is_new ? member->operations + number * member->operations + i : i;
         char service[32];
         char name[32];
         snprintf(service, sizeof(service), "service-%06u", instance / 50);
@@ -61,7 +62,7 @@ static void begin(struct member *member)
     pthread_attr_destroy(&attr);
 }
 
-void facade_crowd(unsigned threads, unsigned operations)
+void facade_crowd(unsigned threads, unsigned operations, unsigned new_percent)
 {
     struct facade_record record;
     pthread_barrier_t start;
@@ -80,7 +81,7 @@ void facade_crowd(unsigned threads, unsigned operations)
                                      .keys = &keys[(size_t)i * operations],
                                      .took = &took[(size_t)i * operations],
                                      .operations = operations};
-        make_keys(&members[i], i);
+        make_keys(&members[i], i, new_percent);
     }
     for (unsigned i = 0; i < threads; i++) {
         begin(&members[i]);
@@ -89,7 +90,7 @@ void facade_crowd(unsigned threads, unsigned operations)
         pthread_join(members[i].thread, NULL);
     }
     measure_sort(took, count);
-    printf("crowd map - %u %u %.2f %.2f %.2f %.2f\n", threads, operations,
+    printf("crowd map - %u %u %u %.2f %.2f %.2f %.2f\n", threads, operations, new_percent,
            (double)took[count / 2] / ticks, (double)took[count / 100 * 99] / ticks,
            (double)took[count / 1000 * 999] / ticks, (double)took[count - 1] / ticks);
     pthread_barrier_destroy(&start);

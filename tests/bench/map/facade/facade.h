@@ -5,10 +5,10 @@
 
 #include "localmap/map.h"
 
-// All threads at once, each with `operations` of map_get_or_put: every second one on a key that all come with, the
-// others on keys of their own.
-//   crowd PEER - THREADS OPERATIONS p50 p99 p99.9 max (us)
-void facade_crowd(unsigned threads, unsigned operations);
+// All threads at once, each with `operations` of map_get_or_put: so many per cent on keys of their own, which are
+// new, the others on keys that all come with.
+//   crowd PEER - THREADS OPERATIONS NEW-% p50 p99 p99.9 max (us)
+void facade_crowd(unsigned threads, unsigned operations, unsigned new_percent);
 // 10,000 reads of the services index, then 10 changes of health, again and again, by two threads; the same with an
 // index under a rwlock.
 //   services PEER - ns/read

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//     facade crowd THREADS OPERATIONS | services | queue PRODUCERS SECONDS | empty | explode
+//     facade crowd THREADS OPERATIONS NEW% | services | queue PRODUCERS SECONDS | empty | explode
 #include "tests/bench/map/facade/facade.h"
 #include "tests/bench/map/measure.h"
 #include "tests/bench/report.h"
@@ -52,7 +52,7 @@ int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
     if (strcmp(what, "crowd") == 0) {
-        facade_crowd(number(argc, argv, 2), number(argc, argv, 3));
+        facade_crowd(number(argc, argv, 2), number(argc, argv, 3), number(argc, argv, 4));
     } else if (strcmp(what, "services") == 0) {
         facade_services();
     } else if (strcmp(what, "queue") == 0) {

@@ -3,7 +3,7 @@
 // go-maps measures Go's sync.Map, or a map under a RWMutex, with the commands, the operations and the lines of ../../driver.c:
 //
 //	hash sync.Map|rwmutex (which map; the hash is Go's own)  ops COUNT  open KEYS  use DIST
-//	thru READ% THREADS  lat  walk  grow KEYS  crowd THREADS OPERATIONS
+//	thru READ% THREADS  lat  walk  grow KEYS  crowd THREADS OPERATIONS NEW%
 //
 // The bytes of `open` are those of the live heap after a collection, the key's own copy included.
 package main
@@ -333,8 +333,8 @@ func walk() {
 		alone.p999, beside.p999, beside.max)
 }
 
-// As measure_crowd of ../../facade.c: all at once, each with operations of its own, half of them on keys that are new.
-func crowd(threads, each int) {
+// As facade_crowd of ../../facade: all at once, each with operations of its own, so many per cent on keys that are new.
+func crowd(threads, each, fresh int) {
 	var ready, done sync.WaitGroup
 	start := make(chan struct{})
 	took := make([][]uint64, threads)
@@ -345,7 +345,7 @@ func crowd(threads, each int) {
 		took[t] = slices.Repeat([]uint64{1}, each)
 		names := make([]string, each)
 		for i := range names {
-			names[i] = keyOf(crowdKey(t, i, each))
+			names[i] = keyOf(crowdKey(t, i, each, fresh))
 		}
 		go func() {
 			defer done.Done()
@@ -366,15 +366,14 @@ func crowd(threads, each int) {
 	all := slices.Concat(took...)
 	slices.Sort(all)
 	us := func(q float64) float64 { return float64(all[int(q*float64(len(all)-1))]) / rate / 1e3 }
-	fmt.Printf("crowd %s %d %d %.2f %.2f %.2f %.2f\n", peer, threads, each, us(.5), us(.99), us(.999), us(1))
+	fmt.Printf("crowd %s %d %d %d %.2f %.2f %.2f %.2f\n", peer, threads, each, fresh, us(.5), us(.99), us(.999), us(1))
 }
 
-// Every second operation comes with a key that all the others come with too.
-func crowdKey(thread, i, each int) int {
-	if i%2 == 0 {
-		return i
+func crowdKey(thread, i, each, fresh int) int {
+	if i*61%100 < fresh {
+		return each + thread*each + i
 	}
-	return each + thread*each + i
+	return i
 }
 
 var commands = map[string]struct {
@@ -389,7 +388,7 @@ var commands = map[string]struct {
 	"walk":  {0, func([]string) { walk() }},
 	"lat":   {0, func([]string) { lat() }},
 	"grow":  {1, func(w []string) { grow(number(w[0])) }},
-	"crowd": {2, func(w []string) { crowd(number(w[0]), number(w[1])) }},
+	"crowd": {3, func(w []string) { crowd(number(w[0]), number(w[1]), number(w[2])) }},
 }
 
 // Runs the first command among the words; returns what is left of them.
