@@ -39,7 +39,7 @@ bench-map-peers: ## Only build what bench-map measures, and its operations
 	$(Q)$(MAKE) bench-map-build
 	$(Q)$(MAP)/workload $(MAP_ROOT)/data
 
-bench-map-build: $(addprefix $(MAP)/,$(MAP_PEERS))
+bench-map-build: $(addprefix $(MAP)/,$(MAP_PEERS)) $(addprefix $(B)/tests/bench/,bench_spine bench_quota)
 
 $(B)/tests/bench/map/%.o: CFLAGS += -isystem $(MAP_ROOT)/include
 $(B)/%.o: %.cc Makefile
@@ -52,7 +52,7 @@ $(MAP)/rwlock1: $(B)/tests/bench/map/peers/rwlock1.o $(MAP_OBJ) $(call lib,base)
 $(MAP)/rwlock-table: $(call obj,tests/bench/map/peers/rwlock_map.c tests/bench/map/peers/rwlock_table.c) $(MAP_OBJ) $(call lib,base)
 $(MAP)/boost: $(B)/tests/bench/map/peers/boost.o $(MAP_OBJ) $(call lib,base)
 $(MAP)/facade: $(call obj,$(wildcard tests/bench/map/facade/*.c) tests/bench/map/measure.c tests/bench/map/workload.c \
-  $(addprefix tests/bench/,mesh.c sample.c report.c) replicator/queued.c) $(call lib,config core stream localmap base)
+  $(addprefix tests/bench/,sample.c report.c)) $(call lib,localmap base)
 $(MAP)/workload: $(call obj,$(addprefix tests/bench/map/,workload_main.c workload.c) tests/bench/report.c) $(call lib,base)
 $(MAP)/%:
 	@mkdir -p $(@D)

@@ -235,12 +235,20 @@ sub services {
     return;
 }
 
-sub queue {
-    for my $pass (1 .. $option{passes}) {
-        progress("write queue and core, pass $pass of $option{passes}");
-        told('facade', 'queue', $_, 2) for 1, 2;
+# Benchmarks of their own, whose rows and bars are taken as they are.
+sub others {
+    my ($name, @words) = @_;
+    progress("$name @words");
+    open my $in, '-|', Peer::beside("tests/bench/$name"), @words or die "$name: $!";
+    print "\n$name @words\n";
+    while (my $line = <$in>) {
+        if ($line =~ /^bar (\S+) (\S+) (\S+) (\S+) /) {
+            bar($1, $2, $3, $4);
+        } else {
+            print $line;
+        }
     }
-    Cells::print_plain('queue', ['map'], 'write queue and core, by producers', 'puts/s', 'refused/s');
+    close $in or die "$name: failed\n";
     return;
 }
 
@@ -248,13 +256,6 @@ sub empty {
     progress('an empty map');
     told('facade', 'empty');
     Cells::print_plain('empty', ['map'], 'an empty map', 'bytes');
-    return;
-}
-
-sub explode {
-    progress('a tenant that explodes');
-    told('facade', 'explode');
-    Cells::print_plain('explode', ['map'], '1M new keys of one tenant of 200', 'KiB before', 'growth, %');
     return;
 }
 
@@ -271,8 +272,8 @@ walks() if $wanted{walk};
 growth() if $wanted{grow};
 crowd() if $wanted{crowd};
 services() if $wanted{services};
-queue() if $wanted{queue};
+others('bench_spine', 'queue') if $wanted{queue};
 empty() if $wanted{empty};
-explode() if $wanted{explode};
+others('bench_quota') if $wanted{explode};
 Cells::bars();
 finish();

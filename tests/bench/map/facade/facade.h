@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is measured of the whole map (localmap/map.h) and of the way into it, not of its table alone; one line of
+// What is measured of the whole map (localmap/map.h), not of its table alone; one line of
 // words per result, as tests/bench/map/measure.h has them.  One measurement a process.
 #pragma once
 
@@ -13,16 +13,9 @@ void facade_crowd(unsigned threads, unsigned operations, unsigned new_percent);
 // index under a rwlock.
 //   services PEER - ns/read
 void facade_services(void);
-// Puts through the write queue and core into the map and a stream in this process.
-//   queue PEER - PRODUCERS puts/s refused/s
-void facade_queue(unsigned producers, unsigned seconds);
 // Resident memory of a map without records.
 //   empty PEER - bytes
 void facade_empty(void);
-
-// 200 tenants with half of their quota; one of them comes with a million new keys.
-//   explode PEER - TENANTS RECORDS-OF-EACH KiB-before growth-in-%-of-it
-void facade_explode(void);
 
 struct map *facade_map(void); // as the daemon makes one; ends the program when there is no memory
 // A registration as a mesh has them.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//     facade crowd THREADS OPERATIONS NEW% | services | queue PRODUCERS SECONDS | empty | explode
+//     facade crowd THREADS OPERATIONS NEW% | services | empty
 #include "tests/bench/map/facade/facade.h"
 #include "tests/bench/map/measure.h"
 #include "tests/bench/report.h"
@@ -55,12 +55,8 @@ int main(int argc, char **argv)
         facade_crowd(number(argc, argv, 2), number(argc, argv, 3), number(argc, argv, 4));
     } else if (strcmp(what, "services") == 0) {
         facade_services();
-    } else if (strcmp(what, "queue") == 0) {
-        facade_queue(number(argc, argv, 2), number(argc, argv, 3));
     } else if (strcmp(what, "empty") == 0) {
         facade_empty();
-    } else if (strcmp(what, "explode") == 0) {
-        facade_explode();
     } else {
         report_give_up("facade crowd THREADS OPERATIONS | services | queue PRODUCERS SECONDS | "
                        "empty | explode");

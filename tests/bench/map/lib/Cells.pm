@@ -15,7 +15,7 @@ my $RWLOCKS = 'rwlock64:xxh3';
 my %kept;
 # How many of a line's words name the cell.
 my %names = (open => 1, thru => 4, many => 2, lat => 3, grow => 1, chain => 2, sustain => 2, hash => 2, flood => 1,
-    crowd => 3, choose => 4, walk => 2, services => 0, queue => 1, empty => 0, explode => 2);
+    crowd => 3, choose => 4, walk => 2, services => 0, empty => 0);
 
 sub keep {
     my ($label, $kind, @words) = @_;
@@ -231,7 +231,6 @@ sub bars {
     growth_bars();
     judge('map-crowd-p99-us', figure('crowd', '800 250 1', 'map', 1), '<=', 3200);
     judge('map-crowd-half-new-p99-us', figure('crowd', '800 250 50', 'map', 1), '<=', 3200);
-    judge('map-exploding-tenant-percent', figure('explode', '200 500', 'map', 1), '<=', 3);
     judge('map-services-read-ns', figure('services', '', 'map', 0), '<=', 86);
     return;
 }

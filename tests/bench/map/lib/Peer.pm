@@ -17,6 +17,9 @@ sub program {
     return (undef, reason($name) // "there is no $program");
 }
 
+# A program that is built beside the maps.
+sub beside { my ($name) = @_; return "$bin/../$name" }
+
 sub reason {
     my ($name) = @_;
     open my $in, '<', "$root/$name.missing" or return undef;
