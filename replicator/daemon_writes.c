@@ -114,11 +114,11 @@ static void on_drain(void *arg)
     }
 }
 
-static void on_wake(void *arg, enum write_queue_priority priority)
+static void on_wake(void *arg, const struct write_queue_event *event)
 {
     struct daemon_writes *writes = arg;
-    // Only checks put these, and they run on the loop itself.
-    if (priority == WRITE_QUEUE_CHECK || priority == WRITE_QUEUE_LATENCY) {
+    // Nobody waits for an answer to what a check says, and checks run on the loop itself.
+    if (event->done == NULL) {
         loop_late_add(writes->loop, &writes->late);
     } else {
         (void)loop_post_task(writes->loop, writes->drain);
@@ -134,7 +134,32 @@ static const enum core_precondition core_preconditions[] = {
     [BACKEND_IF_ABSENT] = CORE_IF_ABSENT,
 };
 
-static enum err submit(struct daemon_writes *writes, const struct backend_write *write,
+// A report that says again what is held.  Not one that lives by being renewed: to drop it would change a
+// status in the end.
+static bool is_repetition(const struct daemon *daemon, const struct backend_write *write)
+{
+    struct map_copy copy;
+    struct record held;
+    struct record out;
+    const struct patch *patch = write->patch;
+    return patch->record.kind == KEY_OBSERVATION && patch->op == PATCH_PUT &&
+           patch->record.observation.ttl_ms == 0 && map_get(daemon->map, write->key, &copy) &&
+           (copy.facts.flags & MAP_TOMBSTONE) == 0 &&
+           codec_body_read(KEY_OBSERVATION, map_copy_body(&copy), &held) == ERR_OK &&
+           patch_apply(patch, &held, &out) == PATCH_SAME;
+}
+
+static enum write_queue_priority priority_of(const struct daemon *daemon,
+                                             const struct backend_write *write)
+{
+    // An operator's drain must get through when everything else is too much.
+    if (write->patch->record.kind == KEY_OVERRIDE) {
+        return WRITE_QUEUE_OPERATOR;
+    }
+    return is_repetition(daemon, write) ? WRITE_QUEUE_LATENCY : WRITE_QUEUE_API;
+}
+
+static enum err submit(const struct daemon *daemon, const struct backend_write *write,
                        struct job *job)
 {
     struct queued_bytes bytes;
@@ -149,13 +174,11 @@ static enum err submit(struct daemon_writes *writes, const struct backend_write 
     }
     const struct write_queue_event event = {
         .data = span_of(bytes.ptr, bytes.len),
-        // An operator's drain must get through when everything else is too much.
-        .priority =
-            write->patch->record.kind == KEY_OVERRIDE ? WRITE_QUEUE_OPERATOR : WRITE_QUEUE_API,
+        .priority = priority_of(daemon, write),
         .done = on_queue_done,
         .arg = job,
     };
-    return write_queue_put(writes->queue, &event, clock_mono());
+    return write_queue_put(daemon->writes->queue, &event, clock_mono());
 }
 
 void daemon_writes_submit(void *arg, const struct backend_write *write)
@@ -165,7 +188,7 @@ void daemon_writes_submit(void *arg, const struct backend_write *write)
     enum err err = ERR_NOMEM;
     if (job != NULL) {
         *job = (struct job){.done = write->done, .arg = write->arg};
-        err = submit(daemon->writes, write, job);
+        err = submit(daemon, write, job);
     }
     if (err != ERR_OK) {
         free(job);

@@ -340,7 +340,7 @@ enum err write_queue_put(struct write_queue *queue, const struct write_queue_eve
         free(large);
     }
     if (admission.wakes && queue->options.wake != NULL) {
-        queue->options.wake(queue->options.wake_arg, event->priority);
+        queue->options.wake(queue->options.wake_arg, event);
     }
     tell(&admission.dropped, WRITE_QUEUE_DROPPED);
     return admission.err;

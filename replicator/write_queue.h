@@ -36,7 +36,7 @@ enum write_queue_priority {
     WRITE_QUEUE_OPERATOR,
     WRITE_QUEUE_API,
     WRITE_QUEUE_CHECK,
-    WRITE_QUEUE_LATENCY, // says again what is known: no status changes
+    WRITE_QUEUE_LATENCY, // says again what is known, with another latency at most
     WRITE_QUEUE_PRIORITIES
 };
 
@@ -65,7 +65,7 @@ struct write_queue_options {
     uint32_t slow_by_ms;
     // Called after an event was put into an empty queue that is not being drained, by the thread that put it;
     // must not block.  NULL: no.
-    void (*wake)(void *arg, enum write_queue_priority priority);
+    void (*wake)(void *arg, const struct write_queue_event *event);
     void *wake_arg;
 };
 

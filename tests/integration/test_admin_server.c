@@ -161,10 +161,15 @@ TEST(a_write_that_takes_longer_is_answered_202)
     struct stand stand;
     stand_up(&stand, plain);
     stand.fake->hold = true;
+    stand.fake->slow_ms = 100;
     start(&stand);
     int fd = talk_to(stand.addresses.port);
+    struct mono since = clock_mono();
     talk_ask(fd, "PUT " PAY "?ack=stream&timeout=50ms", "", BODY);
     talk_expect(fd, "HTTP/1.1 202 ");
+    talk_ask(fd, "GET " PAY, "", NULL);
+    talk_expect(fd, "HTTP/1.1 200 ");
+    CHECK(mono_ms_between(since, clock_mono()) >= 50 + 100); // it has written, so it is slowed down
     (void)close(fd);
     tear_down(&stand); // its outcome comes after the stop, and ends the job
 }

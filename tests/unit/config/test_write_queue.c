@@ -40,10 +40,10 @@ static void on_done(void *arg, enum write_queue_end end)
     say(teller->story, teller->number, end == WRITE_QUEUE_DROPPED ? "=dropped" : "=closed");
 }
 
-static void on_wake(void *arg, enum write_queue_priority priority)
+static void on_wake(void *arg, const struct write_queue_event *event)
 {
     struct story *story = arg;
-    story->woke = priority;
+    story->woke = event->priority;
     story->wakes++;
 }
 

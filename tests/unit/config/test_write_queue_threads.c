@@ -39,9 +39,9 @@ struct crowd {
     unsigned overtaken, taken;
 };
 
-static void on_wake(void *arg, enum write_queue_priority priority)
+static void on_wake(void *arg, const struct write_queue_event *event)
 {
-    (void)priority;
+    (void)event;
     struct crowd *crowd = arg;
     atomic_fetch_add(&crowd->wakes, 1);
 }

@@ -39,6 +39,7 @@ static bool bench_init(struct bench *bench, uint32_t capacity)
     bench->config.write_queue_slow_by_ms = 10;
     bench->daemon.config = &bench->config;
     bench->daemon.loop = bench->fixture.loop;
+    bench->daemon.map = bench->fixture.map;
     bench->daemon.driver = bench->fixture.driver;
     if (daemon_writes_start(&bench->daemon) != 0) {
         fixture_fini(&bench->fixture);
@@ -275,6 +276,53 @@ TEST(every_write_of_every_thread_is_answered_once)
 }
 END_TEST
 
+static void report(struct bench *bench, enum status status, uint64_t latency_us, uint64_t ttl_ms)
+{
+    struct key_bytes key;
+    const struct patch patch = {.op = PATCH_PUT,
+                                .record = {.kind = KEY_OBSERVATION,
+                                           .observation = {.status = status,
+                                                           .reason = REASON_CHECK_PASSED,
+                                                           .latency_us = latency_us,
+                                                           .vantage = VANTAGE_EXTERNAL,
+                                                           .via = SPAN_LIT("a"),
+                                                           .ttl_ms = ttl_ms}}};
+    key_observation(SPAN_LIT("default"), SPAN_LIT("pay"), SPAN_LIT("p1"), SPAN_LIT("agent"), &key);
+    const struct backend_write write = {
+        .key = key_span(&key), .patch = &patch, .done = on_done, .arg = bench};
+    daemon_writes_submit(&bench->daemon, &write);
+}
+
+TEST(a_report_that_says_nothing_new_gives_way_but_not_one_that_lives_by_it)
+{
+    const uint64_t ttls[] = {0, 60000};
+    for (size_t i = 0; i < sizeof(ttls) / sizeof(ttls[0]); i++) {
+        struct bench *bench = malloc(sizeof(*bench));
+        const unsigned calm = CAPACITY * 80 / 100;
+        CHECK(bench_init(bench, CAPACITY));
+        report(bench, STATUS_HEALTHY, 1, ttls[i]);
+        loop_run_once(bench->fixture.loop, 0);
+        CHECK_EQ(bench->last, BACKEND_APPLIED);
+        for (unsigned k = 0; k < calm; k++) {
+            submit(bench, "p1", BACKEND_ANY);
+        }
+        report(bench, STATUS_HEALTHY, 2, ttls[i]); // another latency
+        CHECK_EQ(bench->answers, ttls[i] == 0 ? 2 : 1);
+        CHECK_EQ(bench->last, ttls[i] == 0 ? BACKEND_QUEUE_FULL : BACKEND_APPLIED);
+        unsigned answers = bench->answers;
+        report(bench, STATUS_UNHEALTHY, 2, ttls[i]);
+        CHECK_EQ(bench->answers, answers);
+        loop_run_once(bench->fixture.loop, 0);
+        CHECK_EQ(bench->answers, calm + 3);
+        report(bench, STATUS_UNHEALTHY, 3, ttls[i]); // with room it is taken like any other
+        loop_run_once(bench->fixture.loop, 0);
+        CHECK_EQ(bench->answers, calm + 4);
+        CHECK_EQ(bench->last, BACKEND_SAME);
+        bench_fini(bench);
+        free(bench);
+    }
+}
+
 static bool make_one(void *arg)
 {
     struct bench *bench = arg;
@@ -300,5 +348,6 @@ SUITE("node/daemon_writes", T(a_write_is_answered_once_the_loop_has_turned),
       T(a_full_queue_refuses_at_once_and_takes_nothing),
       T(the_metrics_stand_there_before_anything_happens),
       T(who_refuses_for_long_slows_down_until_it_is_calm), T(what_checks_say_is_the_first_to_go),
+      T(a_report_that_says_nothing_new_gives_way_but_not_one_that_lives_by_it),
       T(what_waits_when_the_daemon_ends_is_answered),
       T(every_write_of_every_thread_is_answered_once), T(every_allocation_may_fail));
