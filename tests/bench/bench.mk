@@ -30,8 +30,7 @@ MAP_OBJ := $(call obj,$(filter-out %_main.c,$(wildcard tests/bench/map/*.c)) tes
 # What could be fetched, or is there: tools/bench_map_deps.sh leaves it (or the reason why not) in MAP_ROOT.
 MAP_PEERS = workload facade table rwlock64 rwlock1 rwlock-table $(if $(wildcard $(MAP_ROOT)/include/boost),boost)
 
-bench-map: bench-map-peers $(B)/tests/bench/bench_spine ## localmap's table beside boost::concurrent_flat_map, Go's sync.Map and rwlocks (fetches those two)
-	$(Q)$(B)/tests/bench/bench_spine queue
+bench-map: bench-map-peers ## localmap's table beside boost::concurrent_flat_map, Go's sync.Map and rwlocks (fetches those two)
 	$(Q)BENCH_MAP_BIN=$(MAP) tests/bench/map/map.pl
 
 bench-map-peers: ## Only build what bench-map measures, and its operations
