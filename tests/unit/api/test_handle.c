@@ -23,7 +23,6 @@ TEST(an_unknown_route_is_not_found)
         {"GET", "/v1/services/a/b/c/d/e/f/g/h/i/j/k/l", NULL, NULL, 404, "not_found", NULL},
         {"POST", "/nowhere", NULL, NULL, 404, "not_found", NULL},
         {"BREW", "/nowhere", NULL, NULL, 404, "not_found", NULL},
-        {"GET", "/debug/map", NULL, NULL, 404, "not_found", NULL},
         {"GET", "/openapi.json", NULL, NULL, 404, "not_found", NULL},
         {"OPTIONS", "*", NULL, NULL, 404, "not_found", NULL},
     };
