@@ -21,8 +21,8 @@
 
 struct tenant {
     struct keyed_node node;
-    atomic_uint_fast64_t
-        records; // dead << 32 | used.  Relaxed: nothing else is published through it
+    // dead << 32 | used.  Relaxed: nothing else is published through it.
+    atomic_uint_fast64_t records;
     // Those of `records` that are places.  Relaxed; added a moment early and taken off a moment late, so that what
     // alarms are about may be too small in that moment, never too large.
     atomic_uint_fast64_t places;
@@ -35,16 +35,18 @@ struct tenant {
 };
 
 struct quota {
-    pthread_rwlock_t
-        lock; // rank 38; guards which rows there are, and all below and in rows that is not atomic
+    // Rank 38; guards which rows there are, and all below and in rows that is not atomic.
+    pthread_rwlock_t lock;
     struct keyed tenants;
-    uint32_t limit;               // of who has none of its own; 0 = none
-    uint64_t unsettled;           // rows whose level is not MAP_TENANT_ROOM
-    uint64_t bytes;               // of rows
-    atomic_uint_fast64_t squeeze; // relaxed: which of two bounds a write meets is nobody's promise
-    atomic_bool
-        stirred; // some row may have news.  Relaxed: who sets it holds the lock, who clears it takes
-                 // the lock for writing afterwards; what is seen late is seen at the next look
+    uint64_t bytes; // of rows
+    uint32_t limit; // of who has none of its own; 0 = none
+    // Rows whose level is not MAP_TENANT_ROOM.  Changed by quota_news alone, so by one thread.
+    uint64_t unsettled;
+    // Relaxed: which of two bounds a write meets is nobody's promise.
+    atomic_uint_fast64_t squeeze;
+    // Some row may have news.  Relaxed: who sets it holds the lock, who clears it takes the lock for writing
+    // afterwards; what is seen late is seen at the next look.
+    atomic_bool stirred;
 };
 
 // --- pure
@@ -460,10 +462,11 @@ size_t quota_news(struct quota *quota, struct map_tenant *ret_tenants, size_t ca
 {
     struct news news = {.quota = quota, .tenants = ret_tenants, .cap = cap};
     bool stirred = atomic_exchange_explicit(&quota->stirred, false, memory_order_relaxed);
-    pthread_rwlock_wrlock(&quota->lock);
-    if (stirred || quota->unsettled > 0) {
-        keyed_each(&quota->tenants, look_for_news, &news);
+    if (!stirred && quota->unsettled == 0) {
+        return 0; // nobody else changes `unsettled`
     }
+    pthread_rwlock_wrlock(&quota->lock);
+    keyed_each(&quota->tenants, look_for_news, &news);
     while (news.idle != NULL) {
         struct tenant *tenant = news.idle;
         news.idle = tenant->next;

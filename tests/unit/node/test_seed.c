@@ -2,10 +2,14 @@
 // Services of a file, made by hand, on their way through a real core into the map.
 #include "replicator/seed.h"
 
+#include "base/log.h"
 #include "replicator/config.h"
 #include "tests/lib/failalloc.h"
 #include "tests/lib/suite.h"
 #include "tests/unit/node/fixture.h"
+
+#include <string.h>
+#include <unistd.h>
 
 struct file {
     struct config_instance instances[2];
@@ -89,6 +93,32 @@ TEST(what_the_file_says_is_registered_without_an_owner)
 }
 END_TEST
 
+TEST(instances_that_the_quota_leaves_out_are_told_in_one_line)
+{
+    struct file file;
+    struct fixture fixture;
+    struct map_copy copy;
+    struct registration registration;
+    char text[1024] = "";
+    int pair[2];
+    CHECK_EQ(pipe(pair), 0);
+    CHECK(fixture_init(&fixture));
+    CHECK_OK(map_set_quota(fixture.map, SPAN_LIT("default"), 1));
+    struct seed *seed = make_seed(&file);
+    log_set_fd(pair[1]);
+    seed_write(seed, fixture.driver);
+    log_set_fd(2);
+    CHECK(shown(&fixture, "pay-1", &copy, &registration));
+    CHECK(!shown(&fixture, "pay-2", &copy, &registration));
+    CHECK_INT(read(pair[0], text, sizeof(text) - 1), gt, 0);
+    CHECK(strstr(text, "warn over-quota tenant=default service=pay refused=1 ") != NULL);
+    (void)close(pair[0]);
+    (void)close(pair[1]);
+    seed_free(seed);
+    fixture_fini(&fixture);
+}
+END_TEST
+
 TEST(a_registration_of_another_file_that_ours_does_not_list_is_deleted)
 {
     struct file file;
@@ -167,6 +197,7 @@ TEST(every_allocation_may_fail)
 END_TEST
 
 SUITE("node/seed", T(what_the_file_says_is_registered_without_an_owner),
+      T(instances_that_the_quota_leaves_out_are_told_in_one_line),
       T(a_registration_of_another_file_that_ours_does_not_list_is_deleted),
       T(more_leftovers_than_one_page_are_all_deleted), T(only_services_of_the_file_are_its_own),
       T(every_allocation_may_fail));
