@@ -19,6 +19,8 @@
 #include "localmap/table/shard_lock.h"
 #include "localmap/table/slab.h"
 
+#include <pthread.h>
+
 #define CACHE_LINE 64
 
 struct shard;
@@ -56,11 +58,16 @@ struct table {
     _Atomic uint64_t route;
     char *base; // of the range
     _Atomic uint16_t tick;
+    _Atomic uint32_t cuts; // snapshots that changes must care for, a bit each
     struct range *range;
     struct shard_head *heads;
     struct shard *shards;
     struct wait_ring *waits;
     uint8_t secret[16];
+    pthread_mutex_t
+        snapshots_lock; // rank 31; guards the two below, of which bits in `cuts` may be read without
+    uint32_t places;    // of `snapshots` that are taken, a bit each
+    struct table_snapshot *snapshots[TABLE_SNAPSHOTS_MAX];
 };
 
 struct route {

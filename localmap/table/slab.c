@@ -180,9 +180,12 @@ static bool restore(struct slab *slab, size_t words)
         free(chunk->caps);
         chunk->caps = NULL;
         chunk->closed = false;
-        // Behind the newest, which is the one that is cut.
-        chunk->older = slab->chunks->older;
-        slab->chunks->older = chunk;
+        link = &slab->chunks;
+        while (*link != NULL && (*link)->first > chunk->first) {
+            link = &(*link)->older;
+        }
+        chunk->older = *link;
+        *link = chunk;
         slab->held += SLAB_CHUNK_MAX;
         return true;
     }
@@ -351,4 +354,9 @@ struct slab_chunk *slab_chunk_first(const struct slab *slab)
 struct slab_chunk *slab_chunk_older(const struct slab_chunk *chunk)
 {
     return chunk->older;
+}
+
+uint32_t slab_chunk_start(const struct slab_chunk *chunk)
+{
+    return chunk->first;
 }

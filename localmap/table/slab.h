@@ -22,7 +22,7 @@ struct slab_chunk;
 
 struct slab {
     struct range *range;
-    struct slab_chunk *chunks;   // the newest first; it is the one that is cut
+    struct slab_chunk *chunks;   // from the highest address down; the first is the one that is cut
     struct slab_chunk *released; // without pages
     uint32_t next, end;          // of the uncut part
     uint32_t chunk_size;         // of the next one
@@ -69,8 +69,9 @@ void slab_close(struct slab *slab, struct slab_chunk *chunk);
 // Gives the pages of a closed chunk back; nobody lives there.  ERR_NOMEM: it stays, closed, for the next time.
 enum err slab_release(struct slab *slab, struct slab_chunk *chunk) MUST_USE;
 
-// --- walking, in the order of memory
+// --- walking
 
-// All chunks, the newest first; NULL: no more.
+// All chunks, from the highest address down; NULL: no more.
 struct slab_chunk *slab_chunk_first(const struct slab *slab);
 struct slab_chunk *slab_chunk_older(const struct slab_chunk *chunk);
+uint32_t slab_chunk_start(const struct slab_chunk *chunk); // its lowest reference

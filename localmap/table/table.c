@@ -70,6 +70,7 @@ enum err table_new(uint32_t shards, struct table **ret_table)
         table_free(table);
         return ERR_NOMEM;
     }
+    pthread_mutex_init(&table->snapshots_lock, NULL);
     table->base = range_base(table->range);
     random_bytes(table->secret, sizeof(table->secret));
     *ret_table = table;
@@ -81,6 +82,7 @@ void table_free(struct table *table)
     if (table == NULL) {
         return;
     }
+    ASSERT(table->places == 0);
     for (uint32_t i = 0; i < route_count(route_of(table)); i++) {
         slab_fini(&table->shards[i].slab);
     }

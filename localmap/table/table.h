@@ -98,6 +98,37 @@ struct table_cursor {
 bool table_next(const struct table *table, struct table_cursor *cursor, table_look_fn look,
                 void *arg);
 
+// --- snapshots: all records as they were at one instant, while writers go on
+//
+// The causal cut waits for no writer: a change is in it or not as a whole, and with each change those that its
+// writer had seen; but of two changes that ran at one time it may have the one that a reader saw later.
+// The strict cut holds all writers up for a moment: what it shows is what stood in the table at that
+// instant, for everybody.  One writer that has lost its core holds up all others then.
+enum table_cut { TABLE_CUT_CAUSAL, TABLE_CUT_STRICT };
+
+#define TABLE_SNAPSHOTS_MAX 8
+
+struct table_snapshot;
+
+// *gives* the snapshot, which must go before the table does.  While it lives each record that changes for the
+// first time is copied.  ERR_NOMEM; ERR_FULL: there are TABLE_SNAPSHOTS_MAX.
+enum err table_snapshot_new(struct table *table, enum table_cut cut,
+                            struct table_snapshot **ret_snapshot) MUST_USE;
+void table_snapshot_free(struct table_snapshot *snapshot); // accepts NULL
+
+// Is called with each record where it lies, without a copy, under the shard's lock as `decide` is.
+struct table_visitor {
+    void (*visit)(void *arg, struct span key, struct span value);
+    void *arg;
+};
+
+// LOST: more has changed meanwhile than may be kept (64 MiB), or there was no memory for it; make another one.
+enum table_scan { TABLE_SCAN_MORE, TABLE_SCAN_END, TABLE_SCAN_LOST };
+
+// The next records, at most 64 KiB of them; in the order of memory.  One thread at a time.
+enum table_scan table_snapshot_next(struct table_snapshot *snapshot,
+                                    const struct table_visitor *visitor) MUST_USE;
+
 uint64_t table_count(const struct table *table);
 uint64_t table_bytes(const struct table *table); // of memory, the allocator's own not counted
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Changes of a table.  All below runs under the shard's lock.
-#include "localmap/table/shard.h"
+#include "localmap/table/snapshot.h"
 
 #define GROUPS_TAKEN_OVER 2 // by each change while the index grows
 #define SLOT_SPARE 512      // a slot with less room than this is never too large
@@ -145,6 +145,15 @@ static uint32_t find(const struct table *table, const struct shard *shard,
 
 // --- changing
 
+// The slot is about to change: for snapshots it stays as it was.
+static inline void keep(const struct table *table, const struct shard *shard, uint32_t ref)
+{
+    uint32_t cuts = snapshot_cuts(table);
+    if (cuts != 0) {
+        snapshot_keep(table, shard, ref, cuts);
+    }
+}
+
 static void erase(const struct shard *shard, uint32_t hash, uint32_t ref)
 {
     struct index prev;
@@ -169,6 +178,11 @@ void shard_move(const struct table *table, struct shard *shard, const uint32_t f
     struct record *record = slab_at(table->base, from_to[1]);
     uint32_t hash = atomic_load_explicit(&old->hash, memory_order_relaxed);
     struct index prev;
+    uint32_t cuts = snapshot_cuts(table);
+    if (cuts != 0) {
+        snapshot_keep(table, shard, from_to[0], cuts);
+        snapshot_keep(table, shard, from_to[1], cuts);
+    }
     record_open(record);
     record_settle(record, hash, record_key(old));
     record_set_value(record, value);
@@ -193,6 +207,7 @@ static enum err update_absent(const struct table *table, struct shard *shard,
     if (err != ERR_OK) {
         return err;
     }
+    keep(table, shard, ref);
     struct record *record = slab_at(table->base, ref);
     struct table_value value = {SPAN_NONE, SPAN_NONE};
     record_open(record);
@@ -225,6 +240,7 @@ static void conclude(const struct table *table, struct shard *shard, const uint3
     if (ref_fresh[1] != 0) {
         shard_move(table, shard, ref_fresh, value);
     } else {
+        keep(table, shard, ref_fresh[0]);
         record_set_value(record, value);
         record_close(record);
     }
@@ -233,6 +249,7 @@ static void conclude(const struct table *table, struct shard *shard, const uint3
 static void remove_held(const struct table *table, struct shard *shard, uint32_t ref)
 {
     const struct record *record = slab_at(table->base, ref);
+    keep(table, shard, ref);
     erase(shard, atomic_load_explicit(&record->hash, memory_order_relaxed), ref);
     bury(table, shard, ref);
     shard->count--;
@@ -283,6 +300,7 @@ static inline enum err update_held(const struct table *table, struct shard *shar
         return ERR_OK;
     }
     if (verdict == TABLE_STORE) {
+        keep(table, shard, ref);
         record_set_value(record, &value);
     }
     record_close(record);

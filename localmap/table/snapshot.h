@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the table's snapshots need of its writers.  Private to table/.
+//
+//     cut                     a bit of `cuts` goes up: changes that saw it are behind the cut, others before it
+//     writer behind the cut   keeps the slot as it was, once, before it changes it:  undo[shard]: ref --> copy or "nobody"
+//     scan                    slot by slot, from the highest address of a shard down; skips what is in undo[shard]
+//     end of a shard          the copies of undo[shard]
+//
+// Invariant: each record of the cut is met exactly once: where it lies, or as a copy, never both: what was passed
+// is not kept any more.  Read next: snapshot.c.
+#pragma once
+
+#include "localmap/table/shard.h"
+
+// Which snapshots a change must care for; one look for each change.  The lock of its shard is held.
+static inline uint32_t snapshot_cuts(const struct table *table)
+{
+    // Acquire; pairs with the release in table_snapshot_new: who sees the bit sees the snapshot.
+    return atomic_load_explicit(&table->cuts, memory_order_acquire);
+}
+
+// The slot `ref` is about to change.  `cuts` is not 0.
+void snapshot_keep(const struct table *table, const struct shard *shard, uint32_t ref,
+                   uint32_t cuts);
