@@ -81,18 +81,31 @@ void map_look_value(void *arg, struct span value)
     }
 }
 
-static bool read_key(const struct map *map, const struct map_key *key, struct map_facts *ret_facts,
-                     struct map_copy *ret_copy)
+// Where a value goes that its body may come to stand in the copy's.
+static struct table_copy place_in(struct map_copy *copy, size_t head_len)
 {
-    struct map_look look = {key->registration, ret_facts, ret_copy};
-    const struct table_key hashed = {key->bytes, key->hash};
-    return map_key_fits(key->bytes) && table_read(map->table, &hashed, map_look_value, &look);
+    char *body = (char *)copy + offsetof(struct map_copy, body);
+    return (struct table_copy){.bytes = body - head_len, .cap = head_len + sizeof(copy->body)};
+}
+
+static void take(bool registration, const struct table_copy *read, struct map_copy *ret_copy)
+{
+    size_t head_len = slot_head_len(registration);
+    ASSERT(read->len >= head_len && read->len - head_len <= CODEC_BODY_MAX);
+    slot_read_facts(registration, read->bytes, &ret_copy->facts);
+    ret_copy->body_len = (uint16_t)(read->len - head_len);
 }
 
 bool map_get(const struct map *map, struct span key, struct map_copy *ret_copy)
 {
     const struct map_key worked_out = map_key(map, key);
-    return read_key(map, &worked_out, &ret_copy->facts, ret_copy);
+    struct table_copy read = place_in(ret_copy, slot_head_len(worked_out.registration));
+    const struct table_key hashed = {key, worked_out.hash};
+    if (!map_key_fits(key) || !table_get(map->table, &hashed, &read)) {
+        return false;
+    }
+    take(worked_out.registration, &read, ret_copy);
+    return true;
 }
 
 bool map_peek(const struct map *map, struct span key, struct map_facts *ret_facts)
@@ -103,14 +116,54 @@ bool map_peek(const struct map *map, struct span key, struct map_facts *ret_fact
 
 bool map_peek_at(const struct map *map, const struct map_key *key, struct map_facts *ret_facts)
 {
-    return read_key(map, key, ret_facts, NULL);
+    char head[SLOT_HEAD_MAX]; // the body stays where it is
+    struct table_copy read = {.bytes = head, .cap = sizeof(head)};
+    const struct table_key hashed = {key->bytes, key->hash};
+    if (!map_key_fits(key->bytes) || !table_get(map->table, &hashed, &read)) {
+        return false;
+    }
+    ASSERT(read.len >= slot_head_len(key->registration));
+    slot_read_facts(key->registration, head, ret_facts);
+    return true;
 }
 
-void map_get_many(const struct map *map, const struct span *keys, size_t count,
-                  struct map_copy *ret_copies, bool *ret_found)
+#define MANY 16 // keys for the table at once, as many as it fetches at once
+
+// Looks up the block of keys that begins at `from` and returns how many those were.
+static size_t get_block(const struct map *map, const struct map_many *many, size_t from)
 {
+    struct table_key keys[MANY];
+    struct table_copy reads[MANY];
+    bool registration[MANY];
+    size_t places[MANY]; // of those that can be held at all
+    size_t count = 0;
+    size_t at = from;
+    for (; at < many->count && at - from < MANY; at++) {
+        const struct map_key key = map_key(map, many->keys[at]);
+        many->found[at] = false;
+        if (map_key_fits(key.bytes)) {
+            keys[count] = (struct table_key){key.bytes, key.hash};
+            registration[count] = key.registration;
+            reads[count] = place_in(&many->copies[at], slot_head_len(key.registration));
+            places[count++] = at;
+        }
+    }
+    if (count > 0) {
+        table_get_many(map->table, keys, count, reads);
+    }
     for (size_t i = 0; i < count; i++) {
-        ret_found[i] = map_get(map, keys[i], &ret_copies[i]);
+        many->found[places[i]] = reads[i].found;
+        if (reads[i].found) {
+            take(registration[i], &reads[i], &many->copies[places[i]]);
+        }
+    }
+    return at - from;
+}
+
+void map_get_many(const struct map *map, const struct map_many *many)
+{
+    for (size_t from = 0; from < many->count;) {
+        from += get_block(map, many, from);
     }
 }
 

@@ -29,20 +29,29 @@ size_t slot_head_len(bool registration)
     return sizeof(struct head) + (registration ? sizeof(struct map_health) : 0);
 }
 
+void slot_read_facts(bool registration, const char *bytes, struct map_facts *ret_facts)
+{
+    struct head head;
+    memcpy(&head, bytes, sizeof(head));
+    ret_facts->version = head.version;
+    ret_facts->hash = head.hash;
+    ret_facts->flags = head.flags & ~FLAGS_OWN;
+    ret_facts->pending = head.pending;
+    ret_facts->mark = head.mark;
+    if (registration) {
+        memcpy(&ret_facts->health, bytes + sizeof(head), sizeof(struct map_health));
+    } else {
+        memset(&ret_facts->health, 0, sizeof(struct map_health));
+    }
+}
+
 void slot_read(bool registration, struct span value, struct slot *ret_slot)
 {
     struct head head;
     size_t len = slot_head_len(registration);
     ASSERT(value.len >= len);
+    slot_read_facts(registration, value.ptr, &ret_slot->facts);
     memcpy(&head, value.ptr, sizeof(head));
-    ret_slot->facts = (struct map_facts){.version = head.version,
-                                         .hash = head.hash,
-                                         .flags = head.flags & ~FLAGS_OWN,
-                                         .pending = head.pending,
-                                         .mark = head.mark};
-    if (registration) {
-        memcpy(&ret_slot->facts.health, value.ptr + sizeof(head), sizeof(struct map_health));
-    }
     ret_slot->digested = (head.flags & FLAG_DIGESTED) != 0;
     ret_slot->counted = (head.flags & FLAG_COUNTED) != 0;
     ret_slot->service = head.service;

@@ -11,7 +11,7 @@
 
 #include "localmap/map.h"
 
-#define SLOT_HEAD_MAX 72
+#define SLOT_HEAD_MAX MAP_HEAD_MAX
 
 struct slot {
     struct map_facts facts;
@@ -26,6 +26,8 @@ struct slot {
 bool slot_is_registration(struct span key);
 
 size_t slot_head_len(bool registration);
+// Reads the facts off a head.
+void slot_read_facts(bool registration, const char *head, struct map_facts *ret_facts);
 // Takes a value apart; borrows.
 void slot_read(bool registration, struct span value, struct slot *ret_slot);
 // Writes the head and returns its length.

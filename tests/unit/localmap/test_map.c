@@ -318,15 +318,35 @@ TEST(a_record_is_read_or_put_in_one_step)
 TEST(many_are_read_as_each_alone)
 {
     struct map *map = maps_new();
-    static struct map_copy copies[3];
-    const struct span keys[] = {PAY1, SPAN_LIT("t\0pay\0nobody"), PAY};
-    bool found[3];
+    static struct map_copy copies[40];
+    static char too_long[KEY_LEN_MAX + 1];
+    const struct span some[] = {PAY1, SPAN_LIT("t\0pay\0nobody"), PAY, SPAN_NONE,
+                                span_of(too_long, sizeof(too_long))};
+    struct span keys[40];
+    bool found[40];
     (void)put(map, PAY1, 1, "one");
     (void)put(map, PAY, 1, "policy");
-    map_get_many(map, keys, 3, copies, found);
-    CHECK(found[0] && !found[1] && found[2]);
-    CHECK(span_eq_str(map_copy_body(&copies[0]), "one"));
-    CHECK(span_eq_str(map_copy_body(&copies[2]), "policy"));
+    const struct map_health health = {.health = {.status = STATUS_TIMEOUT}, .since_ms = 9};
+    CHECK(map_set_health(map, PAY1, &health, false));
+    for (size_t i = 0; i < 40; i++) {
+        keys[i] = some[i * 7 % 5];
+        memset(&copies[i], 0xff, sizeof(copies[i])); // what was there is nothing that counts
+    }
+    const struct map_many many = {.keys = keys, .count = 40, .copies = copies, .found = found};
+    map_get_many(map, &many);
+    for (size_t i = 0; i < 40; i++) {
+        struct map_copy alone;
+        CHECK(found[i] == map_get(map, keys[i], &alone));
+        CHECK(found[i] == (i * 7 % 5 == 0 || i * 7 % 5 == 2));
+        if (found[i]) {
+            const struct map_facts *facts = &copies[i].facts;
+            CHECK_EQ(version_cmp(facts->version, alone.facts.version), 0);
+            CHECK(facts->hash == alone.facts.hash && facts->flags == alone.facts.flags);
+            CHECK_EQ(facts->health.health.status, alone.facts.health.health.status);
+            CHECK_EQ(facts->health.since_ms, i * 7 % 5 == 0 ? 9 : 0);
+            CHECK(span_eq(map_copy_body(&copies[i]), map_copy_body(&alone)));
+        }
+    }
     map_free(map);
 }
 
