@@ -146,6 +146,7 @@ sub sustained {
 sub walks {
     my @labels = measurable(@choices);
     alone('going through all records', \@labels, 'open 100000', 'use zipf', 'walk');
+    alone('going through 1M records', [grep { /^(?:table:xxh3|boost)/ } @labels], 'open 1000000', 'use zipf', 'walk');
     Cells::print_plain('walk', \@labels, 'all records, and puts beside that, ns', 'a record', 'put', 'put beside', 'p99.9',
         'p99.9 beside', 'max beside');
     return;

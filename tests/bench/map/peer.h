@@ -48,6 +48,9 @@ size_t peer_get_many(const struct peer_key *keys, size_t count, struct peer_valu
 // Optional: looks at every record as the map's users would, and returns how many it met.
 size_t peer_walk(void) __attribute__((weak));
 
+// Optional: what a thread beside does again and again while the map grows.
+void peer_tend(void) __attribute__((weak));
+
 #ifdef __cplusplus
 }
 #endif

@@ -58,8 +58,7 @@ int main(int argc, char **argv)
     } else if (strcmp(what, "empty") == 0) {
         facade_empty();
     } else {
-        report_give_up("facade crowd THREADS OPERATIONS | services | queue PRODUCERS SECONDS | "
-                       "empty | explode");
+        report_give_up("facade crowd THREADS OPERATIONS NEW% | services | empty");
     }
     return 0;
 }

@@ -199,6 +199,14 @@ sub latency_bars {
     return;
 }
 
+sub snapshot_bars {
+    my $cell = '1000000 zipf';
+    judge('map-snapshot-ns-per-record', figure('walk', $cell, $TABLE, 0), '<=', 10);
+    my $alone = figure('walk', $cell, $TABLE, 1) or return;
+    judge('map-put-during-snapshot', figure('walk', $cell, $TABLE, 2) / $alone, '<=', 2);
+    return;
+}
+
 sub growth_bars {
     for my $keys (1_000_000, 10_000_000) {
         my $name = $keys / 1_000_000 . 'm';
@@ -229,6 +237,7 @@ sub bars {
     judge('map-sustained-puts-per-s', figure('sustain', '100000 zipf', $TABLE, 0), '>=', 1_200_000);
     latency_bars();
     growth_bars();
+    snapshot_bars();
     judge('map-crowd-p99-us', figure('crowd', '800 250 1', 'map', 1), '<=', 3200);
     judge('map-crowd-half-new-p99-us', figure('crowd', '800 250 50', 'map', 1), '<=', 3200);
     judge('map-services-read-ns', figure('services', '', 'map', 0), '<=', 86);

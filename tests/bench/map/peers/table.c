@@ -68,20 +68,38 @@ void peer_put(const struct peer_key *key, const struct peer_value *value)
     }
 }
 
-static void add_up(void *arg, struct span value)
+struct sum {
+    size_t met;
+    uint64_t words;
+};
+
+static void add_up(void *arg, struct span key, struct span value)
 {
+    struct sum *sum = arg;
     uint64_t first;
+    (void)key;
     memcpy(&first, value.ptr, sizeof(first));
-    *(uint64_t *)arg += first;
+    sum->words += first;
+    sum->met++;
 }
 
 size_t peer_walk(void)
 {
-    struct table_cursor cursor = {0};
-    size_t met = 0;
-    uint64_t sum = 0;
-    while (table_next(table, &cursor, add_up, &sum)) {
-        met++;
+    struct table_snapshot *snapshot = NULL;
+    struct sum sum = {0};
+    const struct table_visitor visitor = {.visit = add_up, .arg = &sum};
+    if (table_snapshot_new(table, TABLE_CUT_CAUSAL, &snapshot) != ERR_OK) {
+        report_give_up("table_snapshot_new failed");
     }
-    return met + (sum == 1 ? 1 : 0); // so that the records are looked at
+    enum table_scan scan = TABLE_SCAN_MORE;
+    while (scan == TABLE_SCAN_MORE) {
+        scan = table_snapshot_next(snapshot, &visitor);
+    }
+    table_snapshot_free(snapshot);
+    return scan == TABLE_SCAN_LOST ? 0 : sum.met + (sum.words == 1 ? 1 : 0); // they are looked at
+}
+
+void peer_tend(void)
+{
+    (void)table_tend(table);
 }
