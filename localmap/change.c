@@ -24,6 +24,7 @@ struct change {
     enum err err;
     bool was_held, done;
     size_t evicted_len;
+    bool tight; // wanted: a smaller slot for a smaller value
     char head[SLOT_HEAD_MAX];
 };
 
@@ -194,8 +195,9 @@ static enum err run(struct change *change, table_decide_fn decide, size_t body_l
     const struct table_change update = {
         .decide = decide_unless_ended,
         .arg = change,
-        .room = create ? slot_head_len(change->key.registration) + body_len : 0,
+        .room = create || change->tight ? slot_head_len(change->key.registration) + body_len : 0,
         .create = create,
+        .tight = change->tight,
         .site = change->site};
     change->decide = decide;
     enum err err = table_update(change->map->table, &key, &update);
@@ -445,7 +447,8 @@ static enum table_verdict decide_evict(void *arg, struct span old, struct table_
 
 size_t map_evict(struct map *map, struct span key)
 {
-    struct change change = {.map = map, .key = map_key(map, key)};
+    // Tight, or the room of the body would stay with the stub.
+    struct change change = {.map = map, .key = map_key(map, key), .tight = true};
     interest_begin(map->interest);
     bool done = map_key_fits(key) && !interest_has(map->interest, key_service_prefix(key)) &&
                 run_held(&change, decide_evict);

@@ -185,12 +185,12 @@ void map_counts(const struct map *map, struct map_counts *ret_counts)
     ret_counts->evicted_services = services_evicted(map->services);
 }
 
-enum err map_follow(struct map *map, const struct map_filter *filter)
+enum err map_follow(const struct map *map, const struct map_filter *filter)
 {
     return interest_add(map->interest, filter);
 }
 
-void map_unfollow(struct map *map, const struct map_filter *filter)
+void map_unfollow(const struct map *map, const struct map_filter *filter)
 {
     interest_drop(map->interest, filter);
 }

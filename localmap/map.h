@@ -308,12 +308,26 @@ struct map_filter {
 };
 // From now on no service of the filter is evicted, until map_unfollow of an equal one; they count.  What is
 // evicted already stays so: look at map_service.evicted after it.  ERR_NOMEM.
-enum err map_follow(struct map *map, const struct map_filter *filter) MUST_USE;
-void map_unfollow(struct map *map, const struct map_filter *filter);
+enum err map_follow(const struct map *map, const struct map_filter *filter) MUST_USE;
+void map_unfollow(const struct map *map, const struct map_filter *filter);
 
 // Makes a stub of an accepted record that is shown, has no pending patches and is not local; not while its service
 // is followed.  Returns the bytes of body that went; 0: none.  [loop], as all writing.
 size_t map_evict(struct map *map, struct span key);
+// The coarse clock by which records remember when they were last read or changed.  [any]
+void map_set_tick(struct map *map, uint16_t tick);
+// A record that is held, by chance, and its tick.  false: none was met.
+struct map_sample {
+    struct key_bytes key;
+    uint16_t tick;
+};
+bool map_sample(const struct map *map, uint64_t random, struct map_sample *ret_sample);
+// Takes memory for so many records of each shard ahead.  ERR_NOMEM: as many as there was memory for.  [any]
+enum err map_reserve(struct map *map, uint32_t records) MUST_USE;
+// Takes memory that will be needed soon, and gives back what nobody uses; for a thread of its own.  Returns the
+// bytes that the map holds and does not use.
+uint64_t map_tend(struct map *map);
+
 // Has any record been evicted that is still without its body?
 bool map_has_evicted(const struct map *map);
 

@@ -77,7 +77,8 @@ struct table_change {
     void *arg;
     // The most bytes that a new value can need, up to TABLE_VALUE_MAX; an old one's length is always there.
     size_t room;
-    bool create;      // false: `decide` is not asked when the key is not there
+    bool create; // false: `decide` is not asked when the key is not there
+    bool tight;  // the value shall keep no more than `room`, so that what it had before can go back
     const char *site; // who it is, for the eye: what two writers that met, or waited, are called
 };
 

@@ -4,6 +4,7 @@
 
 #define GROUPS_TAKEN_OVER 2 // by each change while the index grows
 #define SLOT_SPARE 512      // a slot with less room than this is never too large
+#define TIGHT_SAVES 16      // bytes for which a record is moved to be tight
 #define PAGE 4096
 #define GIVEN_BACK (32 * PAGE) // at once: some microseconds
 #define LOAD_PERCENT 80        // of the places of an index that may be used
@@ -225,11 +226,13 @@ static enum err update_absent(const struct table *table, struct shard *shard,
     return ERR_OK;
 }
 
-// A value of `room` bytes needs another slot: this one is too small, or far too large.
-static inline bool needs_slot(const struct record *record, size_t room)
+// A value of so much room needs another slot: this one is too small, or far too large.
+static inline bool needs_slot(const struct record *record, const struct table_change *change)
 {
     size_t has = record_room(record);
-    return has < room || (has > SLOT_SPARE && room > 0 && has / 4 > room + 64);
+    size_t room = change->room;
+    return has < room || (has > SLOT_SPARE && room > 0 && has / 4 > room + 64) ||
+           (change->tight && has >= room + TIGHT_SAVES);
 }
 
 // Carries out what was decided on an open record; `fresh`: a slot for the value, or 0.
@@ -289,7 +292,7 @@ static inline enum err update_held(const struct table *table, struct shard *shar
 {
     struct record *record = slab_at(table->base, ref);
     struct table_value value = {SPAN_NONE, SPAN_NONE};
-    if (needs_slot(record, change->room)) {
+    if (needs_slot(record, change)) {
         return update_elsewhere(table, shard, ref, change);
     }
     // Open before it is decided: who learns from inside `decide` of what comes waits for it.

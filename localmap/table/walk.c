@@ -119,25 +119,35 @@ void table_set_tick(struct table *table, uint16_t tick)
     atomic_store_explicit(&table->tick, tick, memory_order_relaxed);
 }
 
+// A record near the home of `random`; NULL: none.
+static const struct record *record_near(const struct table *table, struct index index,
+                                        uint64_t random)
+{
+    for (uint32_t tries = 0; tries <= index.mask && tries < GROUPS_SAMPLED; tries++) {
+        uint32_t refs[INDEX_PLACES];
+        unsigned count = index_group_refs(index_home(index, (uint32_t)random + tries), refs);
+        if (count > 0) {
+            return slab_at(table->base, refs[(random >> 32) % count]);
+        }
+    }
+    return NULL;
+}
+
 bool table_sample(const struct table *table, uint64_t random, struct table_sample *ret_sample)
 {
     struct shard *shard = head_of(table, random)->shard;
-    bool there = false;
+    struct index prev;
     shard_lock_enter(&shard->lock, "table: sample");
-    struct index index = shard_index(shard);
-    for (uint32_t tries = 0; !there && tries <= index.mask && tries < GROUPS_SAMPLED; tries++) {
-        uint32_t refs[INDEX_PLACES];
-        unsigned count = index_group_refs(index_home(index, (uint32_t)random + tries), refs);
-        if (count == 0) {
-            continue;
-        }
-        const struct record *record = slab_at(table->base, refs[(random >> 32) % count]);
+    const struct record *record = record_near(table, shard_index(shard), random);
+    if (record == NULL && shard_prev(shard, &prev)) {
+        record = record_near(table, prev, random); // not taken over yet
+    }
+    if (record != NULL) {
         struct span key = record_key(record);
         ret_sample->tick = atomic_load_explicit(&record->tick, memory_order_relaxed);
         ret_sample->key_len = (uint32_t)key.len;
         memcpy(ret_sample->key, key.ptr, key.len);
-        there = true;
     }
     shard_lock_leave(&shard->lock);
-    return there;
+    return record != NULL;
 }

@@ -148,6 +148,64 @@ TEST(a_sample_is_a_held_record_with_the_tick_of_its_last_use)
     table_free(table);
 }
 
+static uint64_t tend_until_still(struct table *table)
+{
+    uint64_t before = 0;
+    uint64_t now = table_tend(table);
+    for (int still = 0; still < 8; still = now == before ? still + 1 : 0) {
+        before = now;
+        now = table_tend(table);
+    }
+    return now;
+}
+
+// Room ahead makes a larger index, into which nothing has been taken over.
+TEST(a_sample_is_found_behind_an_index_that_grows)
+{
+    struct table *table = table_of(2);
+    struct table_sample sample;
+    unsigned met = 0;
+    for (size_t i = 0; i < 20; i++) {
+        CHECK_OK(store(table, i, SMALL));
+    }
+    CHECK_OK(table_reserve(table, 1000));
+    for (int i = 0; i < 1000; i++) {
+        met += table_sample(table, random_u64(), &sample);
+    }
+    CHECK_INT(met, gt, 100);
+    table_free(table);
+}
+
+static enum table_verdict decide_shorter(void *arg, struct span old, struct table_value *ret_new)
+{
+    (void)arg;
+    ret_new->head = span_of(old.ptr, SMALL);
+    return TABLE_STORE;
+}
+
+// By a little, so that without the word nothing would move.
+TEST(what_is_made_tight_gives_the_rest_back)
+{
+    struct table *table = table_of(2);
+    for (size_t i = 0; i < KEYS; i++) {
+        CHECK_OK(store(table, i, 3 * SMALL));
+    }
+    uint64_t before = table_bytes(table);
+    for (int tight = 0; tight < 2; tight++) {
+        for (size_t i = 0; i < KEYS; i++) {
+            char text[24];
+            const struct table_key key = table_key(table, text_of(i, text));
+            const struct table_change change = {
+                .decide = decide_shorter, .room = SMALL, .tight = tight != 0};
+            CHECK_OK(table_update(table, &key, &change));
+        }
+        (void)tend_until_still(table);
+        uint64_t saved = before - table_bytes(table);
+        CHECK(tight != 0 ? saved > (uint64_t)KEYS * SMALL : saved < (uint64_t)KEYS * SMALL / 4);
+    }
+    table_free(table);
+}
+
 TEST(what_was_reserved_needs_no_memory)
 {
     struct table *table = table_of(1);
@@ -185,17 +243,6 @@ static void *read_all(void *arg)
     return NULL;
 }
 
-static uint64_t tend_until_still(struct table *table)
-{
-    uint64_t before = 0;
-    uint64_t now = table_tend(table);
-    for (int still = 0; still < 8; still = now == before ? still + 1 : 0) {
-        before = now;
-        now = table_tend(table);
-    }
-    return now;
-}
-
 // Most are removed, the others, every fourth, stay spread over all chunks.
 TEST(memory_goes_back_and_comes_again_under_readers)
 {
@@ -230,4 +277,5 @@ TEST(memory_goes_back_and_comes_again_under_readers)
 SUITE("localmap/table_tend", T(a_small_copy_gets_the_beginning_and_the_length),
       T(many_keys_at_once_are_found_as_one_by_one),
       T(a_sample_is_a_held_record_with_the_tick_of_its_last_use),
+      T(a_sample_is_found_behind_an_index_that_grows), T(what_is_made_tight_gives_the_rest_back),
       T(what_was_reserved_needs_no_memory), T(memory_goes_back_and_comes_again_under_readers));
