@@ -12,10 +12,10 @@ static enum err start_trace(struct recording *recording)
     const struct map *map = recording->api->backend->map;
     const uint32_t count = map_shard_count(map);
     recording->shards = count < RECORDING_SHARDS_MAX ? count : RECORDING_SHARDS_MAX;
-    recording->writes = calloc(recording->shards, sizeof(*recording->writes));
+    recording->last = calloc(recording->shards, sizeof(*recording->last));
     recording->samples =
         calloc((size_t)recording->shards * RECORDING_STEPS, sizeof(*recording->samples));
-    if (recording->writes == NULL || recording->samples == NULL) {
+    if (recording->last == NULL || recording->samples == NULL) {
         return ERR_NOMEM;
     }
     enum err err = map_trace_start(map);
@@ -63,7 +63,7 @@ void recording_free(struct recording *recording)
     stop_trace(recording);
     map_trace_free(&recording->trace);
     free(recording->samples);
-    free(recording->writes);
+    free(recording->last);
     free(recording->waits);
     ASSERT(recording->api->recording_count > 0);
     recording->api->recording_count--;
@@ -103,12 +103,16 @@ static void fetch_waits(struct recording *recording)
 static void sample(struct recording *recording, struct recording_sample *ret_samples)
 {
     for (uint32_t i = 0; i < recording->shards; i++) {
+        const struct map *map = recording->api->backend->map;
+        struct recording_counters *last = &recording->last[i];
         struct map_lock lock;
-        map_lock_stats(recording->api->backend->map, i, &lock);
+        map_lock_stats(map, i, &lock);
+        const struct recording_counters now = {lock.entries, map_reads(map, i)};
         if (ret_samples != NULL) {
-            ret_samples[i].writes = (uint32_t)(lock.entries - recording->writes[i]);
+            ret_samples[i] = (struct recording_sample){(uint32_t)(now.writes - last->writes),
+                                                       (uint32_t)(now.reads - last->reads)};
         }
-        recording->writes[i] = lock.entries;
+        *last = now;
     }
 }
 

@@ -31,7 +31,11 @@ enum recording_kind { RECORDING_CONTENTION, RECORDING_TRACE };
 
 // What the counters of a shard have grown by within one step.
 struct recording_sample {
-    uint32_t writes;
+    uint32_t writes, reads;
+};
+
+struct recording_counters {
+    uint64_t writes, reads;
 };
 
 struct recording {
@@ -49,7 +53,7 @@ struct recording {
     struct map_lock before; // sums of all shards at the beginning; totals and counts only
 
     uint32_t shards;                  // that are sampled; the rest of a RECORDING_TRACE only
-    uint64_t *writes;                 // of each shard, as sampled last
+    struct recording_counters *last;  // of each shard, as sampled last
     struct recording_sample *samples; // [step][shard]
     bool traces;                      // the map records for us
     struct map_trace trace;           // once it has ended

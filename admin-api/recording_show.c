@@ -146,7 +146,7 @@ static void begin_span(struct show *show, const struct map_event *event)
 {
     struct json_writer *json = &show->json;
     const bool wait = event->kind == MAP_EVENT_WAIT;
-    begin_event(show, "X", wait ? "wait" : "growth step", (int64_t)event->began_ns);
+    begin_event(show, "X", wait ? "wait" : event->site, (int64_t)event->began_ns);
     json_write_text(json, "cat", wait ? "lock" : "growth");
     json_write_double(json, "dur", (double)event->took_ns / NS_PER_US);
     json_write_int(json, "tid", event->thread);
@@ -190,7 +190,8 @@ static const struct recording_sample *sample_of(const struct recording *recordin
 static bool moved(const struct recording *recording, uint32_t shard)
 {
     for (uint32_t step = 0; step < recording->steps; step++) {
-        if (sample_of(recording, step, shard)->writes > 0) {
+        const struct recording_sample *sample = sample_of(recording, step, shard);
+        if (sample->writes > 0 || sample->reads > 0) {
             return true;
         }
     }
@@ -205,9 +206,11 @@ static void write_counters(struct show *show, uint32_t shard)
     char name[32];
     (void)snprintf(name, sizeof(name), "shard %u", (unsigned)shard);
     for (uint32_t step = 0; step < recording->steps; step++) {
+        const struct recording_sample *sample = sample_of(recording, step, shard);
         begin_event(show, "C", name, ns_of(from));
         json_write_object(&show->json, "args");
-        json_write_int(&show->json, "writes", sample_of(recording, step, shard)->writes);
+        json_write_int(&show->json, "writes", sample->writes);
+        json_write_int(&show->json, "reads", sample->reads);
         end_event(show);
         from = recording->step_ended[step];
     }

@@ -82,13 +82,13 @@ bool map_wait_get(const struct map *map, uint64_t number, struct map_wait *ret_w
 
 enum err map_trace_start(const struct map *map)
 {
-    return trace_start(wait_ring_trace(table_waits(map->table)));
+    return table_record(map->table);
 }
 
 void map_trace_stop(const struct map *map, struct map_trace *ret_trace)
 {
     struct trace_recorded recorded;
-    trace_stop(wait_ring_trace(table_waits(map->table)), &recorded);
+    table_record_end(map->table, &recorded);
     *ret_trace = (struct map_trace){recorded.events, recorded.count, recorded.dropped};
 }
 
@@ -103,6 +103,11 @@ struct map_event map_trace_event(const struct map_trace *trace, size_t number)
                               .other = event->other,
                               .began_ns = event->began_ns,
                               .took_ns = event->took_ns};
+}
+
+uint64_t map_reads(const struct map *map, uint32_t shard)
+{
+    return table_reads(map->table, shard);
 }
 
 void map_trace_free(struct map_trace *trace)

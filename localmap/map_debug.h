@@ -63,7 +63,7 @@ uint64_t map_waits_next(const struct map *map);
 // The wait `number`, or the oldest one kept if that one has gone.  false: not there yet.
 bool map_wait_get(const struct map *map, uint64_t number, struct map_wait *ret_wait);
 
-// --- recording all waits, the short ones too, and the steps of growth
+// --- recording all waits, the short ones too, the steps of growth, and how many reads there are
 
 enum map_event_kind { MAP_EVENT_WAIT, MAP_EVENT_GROWTH };
 
@@ -71,7 +71,7 @@ struct map_event {
     enum map_event_kind kind;
     uint32_t shard;
     uint32_t thread;
-    const char *site;  // who
+    const char *site;  // who; of growth: what
     const char *other; // of a wait: who was inside; NULL: nobody any more
     uint64_t began_ns, took_ns;
 };
@@ -89,3 +89,5 @@ void map_trace_stop(const struct map *map, struct map_trace *ret_trace);
 // `number` < count.
 struct map_event map_trace_event(const struct map_trace *trace, size_t number);
 void map_trace_free(struct map_trace *trace);
+// Reads of a shard's keys, counted from map_trace_start to map_trace_stop; the sum never falls.
+uint64_t map_reads(const struct map *map, uint32_t shard);

@@ -29,6 +29,7 @@
 #define INDEX_ALIGN 64
 // The tag and the bit in `o` are bits of the hash above these.
 #define INDEX_GROUP_BITS_MAX 21
+#define INDEX_BYTES_MAX ((size_t)INDEX_ALIGN << INDEX_GROUP_BITS_MAX)
 
 struct index_group {
     _Atomic uint64_t tags[2];

@@ -34,13 +34,16 @@ struct shard_head {
     _Atomic uint64_t index; // index_pack
     _Atomic uint64_t prev;  // the one that is being taken over; 0: none
     _Atomic uint32_t moves;
+    _Atomic uint32_t counts; // relaxed, as `reads`: are reads being counted?  See table_debug.c
     struct shard *shard;
+    _Atomic uint64_t reads;
 };
 
 // What writers need besides.
 struct shard {
     struct shard_lock lock;
     struct shard_head *head;
+    uintptr_t blind; // what stands in `groups` instead while reads are counted; else 0
     size_t count;
     bool busy;           // with `prev`, or with giving its pages back
     uint32_t taken_over; // groups of `prev` that are done
@@ -63,6 +66,7 @@ struct table {
     struct shard_head *heads;
     struct shard *shards;
     struct wait_ring *waits;
+    void *zeros; // as long as the largest index; NULL: not needed so far
     uint8_t secret[16];
     pthread_mutex_t
         snapshots_lock; // rank 31; guards the two below, of which bits in `cuts` may be read without
@@ -129,6 +133,10 @@ static inline bool shard_prev(const struct shard *shard, struct index *ret_prev)
     *ret_prev = index_unpack(word);
     return word != 0;
 }
+
+// --- table.c, under the lock
+
+uint64_t shard_bytes(const struct shard *shard);
 
 // --- update.c, under the lock
 

@@ -124,7 +124,7 @@ void snapshot_keep(const struct table *table, const struct shard *shard, uint32_
 static void enter_all(const struct table *table)
 {
     for (uint32_t i = 0; i < route_count(route_of(table)); i++) {
-        shard_lock_enter(&table->shards[i].lock,
+        shard_lock_visit(&table->shards[i].lock,
                          "table: snapshot"); // rank 30 each, in rising order
     }
 }
@@ -140,7 +140,7 @@ static void leave_all(const struct table *table)
 static void pass_all(const struct table *table)
 {
     for (uint32_t i = 0; i < route_count(route_of(table)); i++) {
-        shard_lock_enter(&table->shards[i].lock, "table: snapshot");
+        shard_lock_visit(&table->shards[i].lock, "table: snapshot");
         shard_lock_leave(&table->shards[i].lock);
     }
 }
@@ -278,7 +278,7 @@ enum table_scan table_snapshot_next(struct table_snapshot *snapshot,
     }
     struct shard *shard = &table->shards[snapshot->shard];
     struct undo *undo = &snapshot->undo[snapshot->shard];
-    shard_lock_enter(&shard->lock, "table: snapshot");
+    shard_lock_visit(&shard->lock, "table: snapshot");
     const struct slab_chunk *chunk = chunk_behind(shard, undo->passed);
     bool lost = atomic_load_explicit(&snapshot->lost, memory_order_relaxed);
     if (!lost && chunk != NULL) {

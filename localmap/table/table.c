@@ -5,9 +5,9 @@
 #include "base/random.h"
 #include "base/siphash.h"
 #include "localmap/table/shard.h"
-#include "localmap/table/table_debug.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #define MANY                                                                                       \
     16 // keys whose lines are fetched at once: what one core keeps under way, and fits its first cache
@@ -89,6 +89,9 @@ void table_free(struct table *table)
     free(table->shards);
     free(table->heads);
     wait_ring_free(table->waits);
+    if (table->zeros != NULL) {
+        (void)munmap(table->zeros, INDEX_BYTES_MAX);
+    }
     range_free(table->range);
     free(table);
 }
@@ -126,7 +129,10 @@ static bool get_in(const struct table *table, uint64_t index, const struct table
 static __attribute__((noinline)) bool
 get_anywhere(const struct table *table, const struct table_key *key, struct table_copy *copy)
 {
-    const struct shard_head *head = head_of(table, key->hash);
+    struct shard_head *head = head_of(table, key->hash);
+    if (atomic_load_explicit(&head->counts, memory_order_relaxed) != 0) {
+        atomic_fetch_add_explicit(&head->reads, 1, memory_order_relaxed);
+    }
     // Acquire, each.  `moves` pairs with the release in shard_moved: nothing that hid the key can have been missed
     // by both looks at the number, the second of which comes behind all loads of the search.  The other
     // two pair with the releases in update.c: what the index leads to is whole.
@@ -193,7 +199,7 @@ void table_get_many(const struct table *table, const struct table_key *keys, siz
 
 // --- counting
 
-static uint64_t shard_bytes(const struct shard *shard)
+uint64_t shard_bytes(const struct shard *shard)
 {
     struct index prev;
     uint64_t bytes = shard->slab.used + index_bytes(shard_index(shard));
@@ -205,7 +211,7 @@ static uint64_t sum_shards(const struct table *table, bool bytes)
     uint64_t sum = 0;
     for (uint32_t i = 0; i < route_count(route_of(table)); i++) {
         struct shard *shard = &table->shards[i];
-        shard_lock_enter(&shard->lock, "table: count");
+        shard_lock_visit(&shard->lock, "table: count");
         sum += bytes ? shard_bytes(shard) : shard->count;
         shard_lock_leave(&shard->lock);
     }
@@ -221,56 +227,4 @@ uint64_t table_bytes(const struct table *table)
 {
     size_t each = sizeof(struct shard) + sizeof(struct shard_head);
     return sizeof(*table) + route_count(route_of(table)) * each + sum_shards(table, true);
-}
-
-// --- for people
-
-uint32_t table_shard_count(const struct table *table)
-{
-    return route_count(route_of(table));
-}
-
-void table_lock_stats(const struct table *table, uint32_t shard, struct shard_lock_stats *ret_stats)
-{
-    ASSERT(shard < table_shard_count(table));
-    shard_lock_stats(&table->shards[shard].lock, ret_stats);
-}
-
-// How many groups were looked at for each record of one group.
-static void count_probes(const struct table *table, struct index index, uint32_t group,
-                         uint64_t probes[TABLE_PROBE_CLASSES])
-{
-    uint32_t refs[INDEX_PLACES];
-    unsigned count = index_group_refs(&index.groups[group], refs);
-    for (unsigned i = 0; i < count; i++) {
-        const struct record *record = slab_at(table->base, refs[i]);
-        uint32_t home = atomic_load_explicit(&record->hash, memory_order_relaxed) & index.mask;
-        uint32_t passed = (group - home) & index.mask;
-        probes[passed < TABLE_PROBE_CLASSES ? passed : TABLE_PROBE_CLASSES - 1]++;
-    }
-}
-
-void table_shard_stats(const struct table *table, uint32_t number,
-                       struct table_shard_stats *ret_stats)
-{
-    ASSERT(number < table_shard_count(table));
-    struct shard *shard = &table->shards[number];
-    struct index prev;
-    *ret_stats = (struct table_shard_stats){.records = 0};
-    shard_lock_enter(&shard->lock, "table: shard_stats");
-    struct index index = shard_index(shard);
-    for (uint32_t group = 0; group <= index.mask; group++) {
-        count_probes(table, index, group, ret_stats->probes);
-    }
-    ret_stats->records = shard->count;
-    ret_stats->places = ((uint64_t)index.mask + 1) * INDEX_PLACES;
-    ret_stats->bytes = shard_bytes(shard);
-    ret_stats->growing = shard_prev(shard, &prev);
-    shard_lock_leave(&shard->lock);
-    table_lock_stats(table, number, &ret_stats->lock);
-}
-
-struct wait_ring *table_waits(const struct table *table)
-{
-    return table->waits;
 }

@@ -21,7 +21,7 @@ enum err table_reserve(struct table *table, uint32_t records)
     enum err err = ERR_OK;
     for (uint32_t i = 0; i < route_count(route_of(table)) && err == ERR_OK; i++) {
         struct shard *shard = &table->shards[i];
-        shard_lock_enter(&shard->lock, "table: reserve");
+        shard_lock_visit(&shard->lock, "table: reserve");
         err = reserve_in(table, shard, records);
         struct slab_uncut uncut = slab_uncut(&shard->slab);
         shard_lock_leave(&shard->lock);
@@ -34,7 +34,7 @@ enum err table_reserve(struct table *table, uint32_t records)
 static void tend_index(const struct table *table, struct shard *shard)
 {
     uint64_t ahead = 0;
-    shard_lock_enter(&shard->lock, "table: tend");
+    shard_lock_visit(&shard->lock, "table: tend");
     size_t groups = (size_t)shard_index(shard).mask + 1;
     bool soon = shard->spare == 0 && !shard->busy && groups >= GROUPS_AHEAD &&
                 shard->count * 100 > groups * INDEX_PLACES * AHEAD_PERCENT;
@@ -71,7 +71,7 @@ static bool empty_chunk(const struct table *table, struct shard *shard, struct s
 // Gives a chunk back that is nearly empty.  In several steps, so that no writer waits long.
 static void tend_chunk(const struct table *table, struct shard *shard)
 {
-    shard_lock_enter(&shard->lock, "table: tend");
+    shard_lock_visit(&shard->lock, "table: tend");
     uint64_t vacant = shard->slab.held - shard->slab.used;
     struct slab_chunk *chunk = NULL;
     if (vacant >= SLACK_CHUNKS * (uint64_t)SLAB_CHUNK_MAX) {
@@ -96,7 +96,7 @@ uint64_t table_tend(struct table *table)
         struct shard *shard = &table->shards[i];
         tend_index(table, shard);
         tend_chunk(table, shard);
-        shard_lock_enter(&shard->lock, "table: tend");
+        shard_lock_visit(&shard->lock, "table: tend");
         struct slab_uncut uncut = slab_uncut(&shard->slab);
         bool fresh = uncut.start + uncut.bytes != shard->populated.start + shard->populated.bytes;
         shard->populated = uncut;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "localmap/table/trace.h"
 
+#include "base/clock.h"
+
 #include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -85,4 +87,22 @@ void trace_add(struct trace *trace, const struct trace_event *event)
         trace->dropped += trace->events != NULL;
     }
     pthread_mutex_unlock(&trace->mutex);
+}
+
+uint64_t trace_begin(const struct trace *trace)
+{
+    return trace_is_on(trace) ? clock_ns() : 0;
+}
+
+void trace_growth(struct trace *trace, uint32_t shard, const char *what, uint64_t began_ns)
+{
+    if (began_ns == 0) {
+        return;
+    }
+    const struct trace_event event = {.kind = TRACE_GROWTH,
+                                      .shard = shard,
+                                      .site = what,
+                                      .began_ns = began_ns,
+                                      .took_ns = clock_ns() - began_ns};
+    trace_add(trace, &event);
 }

@@ -25,7 +25,7 @@ enum trace_kind {
 struct trace_event {
     enum trace_kind kind;
     uint32_t shard;
-    const char *site;  // who
+    const char *site;  // who, or what
     const char *other; // of a wait: who was inside; NULL: nobody any more
     uint64_t began_ns; // as clock_ns()
     uint64_t took_ns;
@@ -52,3 +52,7 @@ void trace_stop(struct trace *trace, struct trace_recorded *ret_recorded);
 bool trace_is_on(const struct trace *trace);
 // Nothing when it is off.
 void trace_add(struct trace *trace, const struct trace_event *event);
+
+// Around something that may be a step of growth: 0 when it is off, and then the second one does nothing.
+uint64_t trace_begin(const struct trace *trace);
+void trace_growth(struct trace *trace, uint32_t shard, const char *what, uint64_t began_ns);

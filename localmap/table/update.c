@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Changes of a table.  All below runs under the shard's lock.
 #include "localmap/table/snapshot.h"
+#include "localmap/table/trace.h"
 
 #define GROUPS_TAKEN_OVER 2 // by each change while the index grows
 #define SLOT_SPARE 512      // a slot with less room than this is never too large
@@ -60,8 +61,11 @@ static void give_back(struct shard *shard)
 static void take_over(const struct table *table, struct shard *shard, uint32_t groups)
 {
     struct index prev;
+    struct trace *trace = wait_ring_trace(table->waits);
+    const uint64_t began_ns = trace_begin(trace);
     if (!shard_prev(shard, &prev)) {
         give_back(shard);
+        trace_growth(trace, shard->lock.shard, "growth: pages go back", began_ns);
         return;
     }
     for (; groups > 0 && shard->taken_over <= prev.mask; groups--) {
@@ -71,6 +75,7 @@ static void take_over(const struct table *table, struct shard *shard, uint32_t g
     if (shard->taken_over > prev.mask) {
         taken_over(shard);
     }
+    trace_growth(trace, shard->lock.shard, "growth: step", began_ns);
 }
 
 enum err shard_index_new(struct range *range, uint32_t groups, uint64_t *ret_index)
@@ -93,7 +98,8 @@ void shard_show_index(const struct shard *shard, uint64_t index)
     struct shard_head *head = shard->head;
     struct index parts = index_unpack(index);
     atomic_store_explicit(&head->index, index, memory_order_release);
-    atomic_store_explicit(&head->groups, (uintptr_t)parts.groups, memory_order_release);
+    uintptr_t groups = shard->blind != 0 ? shard->blind : (uintptr_t)parts.groups;
+    atomic_store_explicit(&head->groups, groups, memory_order_release);
     atomic_store_explicit(&head->mask, (uint64_t)parts.mask * sizeof(struct index_group),
                           memory_order_release);
 }
@@ -109,6 +115,7 @@ enum err shard_make_room(const struct table *table, struct shard *shard, size_t 
     if (shard_prev(shard, &prev)) {
         take_over(table, shard, UINT32_MAX); // done long ago, but in the smallest tables
     }
+    const uint64_t began_ns = trace_begin(wait_ring_trace(table->waits));
     if (fresh == 0 && shard_index_new(table->range, (index.mask + 1) * 2, &fresh) != ERR_OK) {
         return ERR_NOMEM;
     }
@@ -119,6 +126,7 @@ enum err shard_make_room(const struct table *table, struct shard *shard, size_t 
     // pair with the acquires in get_anywhere.
     atomic_store_explicit(&shard->head->prev, index_pack(index), memory_order_release);
     shard_show_index(shard, fresh);
+    trace_growth(wait_ring_trace(table->waits), shard->lock.shard, "growth: begins", began_ns);
     return ERR_OK;
 }
 

@@ -94,7 +94,7 @@ bool table_next(const struct table *table, struct table_cursor *cursor, table_lo
 {
     for (; cursor->shard < route_count(route_of(table)); cursor->shard++) {
         struct shard *shard = &table->shards[cursor->shard];
-        shard_lock_enter(&shard->lock, "table: next");
+        shard_lock_visit(&shard->lock, "table: next");
         const struct record *record = record_behind(table, shard, cursor);
         if (record != NULL) {
             struct span key = record_key(record);
@@ -137,7 +137,7 @@ bool table_sample(const struct table *table, uint64_t random, struct table_sampl
 {
     struct shard *shard = head_of(table, random)->shard;
     struct index prev;
-    shard_lock_enter(&shard->lock, "table: sample");
+    shard_lock_visit(&shard->lock, "table: sample");
     const struct record *record = record_near(table, shard_index(shard), random);
     if (record == NULL && shard_prev(shard, &prev)) {
         record = record_near(table, prev, random); // not taken over yet

@@ -80,7 +80,7 @@ TEST(a_trace_shows_the_same_as_a_span_and_counts_writes)
     expect(text, "\"convoy_waiter_main+0x");
     expect(text, "{\"ph\":\"C\",\"name\":\"shard ");
     expect(text, "\"dropped\":\"0\"");
-    CHECK(strstr(text, "\"writes\":4}") != NULL || strstr(text, "\"writes\":8}") != NULL);
+    CHECK(strstr(text, "\"writes\":4,") != NULL || strstr(text, "\"writes\":8,") != NULL);
     free(text);
     fake_free(fake);
 }
@@ -103,14 +103,40 @@ TEST(short_waits_and_growth_are_in_a_trace_too)
                                            .began_ns = now_ns,
                                            .took_ns = 2500});
     for (unsigned i = 0; i < TRACE_EVENTS_MAX; i++) {
-        trace_add(trace, &(struct trace_event){.kind = TRACE_GROWTH, .began_ns = now_ns});
+        trace_add(trace, &(struct trace_event){
+                             .kind = TRACE_GROWTH, .site = "test: more", .began_ns = now_ns});
     }
     char *text = ended(recording);
     expect(text, "\"cat\":\"lock\",\"dur\":1.5,\"tid\":");
     expect(text, "\"args\":{\"shard\":3,\"waiter\":\"test: waiter\",\"holder\":null}}");
-    expect(text, "\"name\":\"growth step\",\"pid\":1,");
+    expect(text, "\"name\":\"test: growth\",\"pid\":1,");
     expect(text, "\"cat\":\"growth\",\"dur\":2.5,\"tid\":");
     expect(text, "\"dropped\":\"2\"");
+    free(text);
+    fake_free(fake);
+}
+END_TEST
+
+TEST(reads_and_growth_of_a_real_map_are_in_a_trace)
+{
+    struct fake *fake = rows_fake();
+    struct map_copy copy;
+    struct recording *recording = begun(fake, RECORDING_TRACE);
+    for (unsigned i = 0; i < 400; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof(name), "i-%u", i);
+        fake_register(fake, "default", "many", name);
+    }
+    struct key_bytes key;
+    key_registration(SPAN_LIT("default"), SPAN_LIT("many"), SPAN_LIT("i-7"), &key);
+    CHECK(!recording_step(recording, clock_mono()));
+    for (unsigned i = 0; i < 1000; i++) {
+        CHECK(map_get(fake->map, key_span(&key), &copy));
+    }
+    char *text = ended(recording);
+    expect(text, "\"name\":\"growth: begins\"");
+    expect(text, "\"name\":\"growth: step\"");
+    expect(text, "\"writes\":0,\"reads\":1000}");
     free(text);
     fake_free(fake);
 }
@@ -188,5 +214,6 @@ END_TEST
 
 SUITE("api/recording", T(contention_shows_who_waited_for_whom_and_where),
       T(a_trace_shows_the_same_as_a_span_and_counts_writes),
-      T(short_waits_and_growth_are_in_a_trace_too), T(waits_without_a_place_are_counted),
+      T(short_waits_and_growth_are_in_a_trace_too),
+      T(reads_and_growth_of_a_real_map_are_in_a_trace), T(waits_without_a_place_are_counted),
       T(few_record_at_a_time), T(the_time_is_a_number_of_seconds));
