@@ -127,9 +127,11 @@ void record_vacate(struct record *record);
 
 // --- readers
 
+// Acquire: a word that differs says "another key's" as a length does, and so must come before the second look at
+// `moves` (shard.h).  Pairs with the release of all that is stored there, a vacant slot's link too.
 static inline uint64_t record_differs(const _Atomic uint64_t *word, const char *bytes)
 {
-    return record_word(bytes) ^ atomic_load_explicit(word, memory_order_relaxed);
+    return record_word(bytes) ^ atomic_load_explicit(word, memory_order_acquire);
 }
 
 // All words at once rather than one by one: nearly every key that gets here is the right one.  By two, and by
@@ -147,7 +149,7 @@ static inline bool record_words_equal(const _Atomic uint64_t *words, struct span
     }
     if (key.len % 8 != 0) {
         differs |=
-            record_tail(key.ptr, key.len) ^ atomic_load_explicit(words, memory_order_relaxed);
+            record_tail(key.ptr, key.len) ^ atomic_load_explicit(words, memory_order_acquire);
     }
     return differs == 0;
 }
