@@ -28,7 +28,7 @@ MAP := $(B)/bench-map
 MAP_ROOT := build/bench/map
 MAP_OBJ := $(call obj,$(filter-out %_main.c,$(wildcard tests/bench/map/*.c)) tests/bench/report.c)
 # What could be fetched, or is there: tools/bench_map_deps.sh leaves it (or the reason why not) in MAP_ROOT.
-MAP_PEERS = workload facade table rwlock64 rwlock1 rwlock-table $(if $(wildcard $(MAP_ROOT)/include/boost),boost)
+MAP_PEERS = workload facade allocs table rwlock64 rwlock1 rwlock-table $(if $(wildcard $(MAP_ROOT)/include/boost),boost)
 
 bench-map: bench-map-peers ## localmap's table beside boost::concurrent_flat_map, Go's sync.Map and rwlocks (fetches those two)
 	$(Q)BENCH_MAP_BIN=$(MAP) tests/bench/map/map.pl
@@ -52,6 +52,7 @@ $(MAP)/rwlock-table: $(call obj,tests/bench/map/peers/rwlock_map.c tests/bench/m
 $(MAP)/boost: $(B)/tests/bench/map/peers/boost.o $(MAP_OBJ) $(call lib,base)
 $(MAP)/facade: $(call obj,$(wildcard tests/bench/map/facade/*.c) tests/bench/map/measure.c tests/bench/map/workload.c \
   $(addprefix tests/bench/,sample.c report.c)) $(call lib,localmap base)
+$(MAP)/allocs: $(call obj,$(wildcard tests/bench/map/allocs/*.c) tests/bench/map/workload.c tests/bench/report.c) $(call lib,localmap base)
 $(MAP)/workload: $(call obj,$(addprefix tests/bench/map/,workload_main.c workload.c) tests/bench/report.c) $(call lib,base)
 $(MAP)/%:
 	@mkdir -p $(@D)

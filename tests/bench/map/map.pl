@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # `make bench-map`: localmap's table beside the maps of others, on the same operations (workload.h).
 #
-#     map.pl [--only thru,choose,many,chain,lat,sustain,walk,grow,hash,redis,crowd,services,queue,empty,explode]
+#     map.pl [--only thru,choose,many,chain,lat,sustain,walk,grow,hash,redis,crowd,services,queue,empty,explode,allocs]
 #            [--peers LIST] [--keys LIST] [--dists LIST] [--reads LIST] [--threads LIST] [--passes N] [--ops N]
 #
 # A peer is NAME or NAME:HASH: table, boost, rwlock64, rwlock1 (one lock), rwlock-table (what the table was before),
@@ -26,7 +26,7 @@ use Report;
 
 my $quick = $ENV{BENCH_MAP_QUICK};
 my %option = (
-    only => 'thru,choose,many,chain,lat,sustain,walk,grow,hash,redis,crowd,services,queue,empty,explode',
+    only => 'thru,choose,many,chain,lat,sustain,walk,grow,hash,redis,crowd,services,queue,empty,explode,allocs',
     peers => 'table:xxh3,boost:xxh3,rwlock64:xxh3,table:sip,rwlock-table:sip,go:sync.Map',
     keys => $quick ? '100000,1000000' : '10000,100000,1000000',
     dists => $quick ? 'unif,zipf' : 'unif,zipf,8320',
@@ -236,6 +236,14 @@ sub services {
     return;
 }
 
+# The question's own figures are 41 % fewer calls with memory reserved, and 67 % fewer while it evicts.
+sub allocations {
+    progress('allocator calls');
+    told('allocs');
+    Cells::print_plain('allocs', ['table'], 'memory calls of 1M puts, 10 % new', 'by the writer', 'by the helper', 'page faults');
+    return;
+}
+
 # Benchmarks of their own, whose rows and bars are taken as they are.
 sub others {
     my ($name, @words) = @_;
@@ -276,5 +284,6 @@ services() if $wanted{services};
 others('bench_spine', 'queue') if $wanted{queue};
 empty() if $wanted{empty};
 others('bench_quota') if $wanted{explode};
+allocations() if $wanted{allocs};
 Cells::bars();
 finish();

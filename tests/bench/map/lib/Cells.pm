@@ -15,7 +15,7 @@ my $RWLOCKS = 'rwlock64:xxh3';
 my %kept;
 # How many of a line's words name the cell.
 my %names = (open => 1, thru => 4, many => 2, lat => 3, grow => 1, chain => 2, sustain => 2, hash => 2, flood => 1,
-    crowd => 3, choose => 4, walk => 2, services => 0, empty => 0);
+    crowd => 3, choose => 4, walk => 2, services => 0, empty => 0, allocs => 1);
 
 sub keep {
     my ($label, $kind, @words) = @_;
