@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # `make bench-map`: localmap's table beside the maps of others, on the same operations (workload.h).
 #
-#     map.pl [--only thru,choose,many,chain,lat,sustain,walk,grow,hash,redis,crowd,services,queue,empty,explode,allocs]
-#            [--peers LIST] [--keys LIST] [--dists LIST] [--reads LIST] [--threads LIST] [--passes N] [--ops N]
+#     map.pl [--only thru,choose,many,chain,lat,sustain,walk,grow,hash,redis,crowd,services,queue,empty,explode,
+#            allocs] [--peers LIST] [--keys LIST] [--dists LIST] [--reads LIST] [--threads LIST] [--passes N] [--ops N]
 #
 # A peer is NAME or NAME:HASH: table, boost, rwlock64, rwlock1 (one lock), rwlock-table (what the table was before),
 # each with xxh3, sip or fnv; go:sync.Map and go:rwmutex.  One program per map and set of keys, all open at once; every

@@ -55,18 +55,6 @@ int posix_memalign(void **ret_memory, size_t alignment, size_t len)
     return 0;
 }
 
-void *mmap(void *at, size_t len, int protection, int flags, int fd, off_t offset)
-{
-    calls++;
-    return (void *)syscall(SYS_mmap, at, len, protection, flags, fd, offset);
-}
-
-int munmap(void *at, size_t len)
-{
-    calls++;
-    return (int)syscall(SYS_munmap, at, len);
-}
-
 int madvise(void *at, size_t len, int advice)
 {
     calls++;

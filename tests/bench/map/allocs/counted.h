@@ -5,5 +5,6 @@
 
 #include <stdint.h>
 
-// malloc, calloc, realloc, aligned memory, mmap, munmap, mremap, madvise and mprotect of the calling thread so far.
+// malloc, calloc, realloc, aligned memory, madvise and mprotect of the calling thread so far.  (The table maps its
+// range once, when it is made.)
 uint64_t counted_calls(void);
