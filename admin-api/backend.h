@@ -131,5 +131,8 @@ struct backend {
     bool (*is_node)(void *daemon, struct span name);            // a node of this id is known
     bool (*has_service)(void *daemon, struct span service_key); // configured here, even if empty
 
+    // A service that was evicted is read again, soon.
+    void (*want)(void *daemon, struct span service_key);
+
     struct wall (*wall_now)(void *daemon);
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "admin-api/handle.h"
 
+#include "admin-api/evicted.h"
 #include "admin-api/problem.h"
 
 static bool method_is(const struct request *request, const char *method)
@@ -258,13 +259,24 @@ static bool check_names(struct api *api, struct request *request, struct respons
     return true;
 }
 
+// What is not all here can neither be shown nor changed.
+static bool check_whole(struct api *api, struct request *request, struct response *response)
+{
+    struct key_bytes key;
+    if (request->service.len == 0) {
+        return true;
+    }
+    key_policy(request->tenant, request->service, &key);
+    return !evicted_refuses(api, key_span(&key), response);
+}
+
 typedef bool (*check_fn)(struct api *api, struct request *request, struct response *response);
 
 void handle_request(struct api *api, const struct request_input *in, struct response *response)
 {
     static const check_fn checks[] = {
-        check_form,   check_host, check_origin, check_token,      check_route,
-        check_method, check_may,  check_media,  check_conditions, check_names,
+        check_form, check_host,  check_origin,     check_token, check_route, check_method,
+        check_may,  check_media, check_conditions, check_names, check_whole,
     };
     struct request request = {.in = *in};
     route_find(in->http->method, in->http->path, &request.match);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads of services and instances, and the beginning of a watch.
+#include "admin-api/evicted.h"
 #include "admin-api/handle.h"
 #include "admin-api/handlers.h"
 #include "admin-api/instance.h"
@@ -80,6 +81,9 @@ void handle_instances_list(struct api *api, const struct request *request,
     }
     list_begin(api, LIST_INSTANCES, &service.key, &response->list);
     start_list(api, response);
+    if (response->body.err == ERR_BUSY) {
+        evicted_fill(response); // since the question whether it is
+    }
 }
 
 static bool is_unchanged(const struct http1_request *http, const char *etag)
@@ -105,6 +109,10 @@ void handle_instance_get(struct api *api, const struct request *request, struct 
     key_registration(request->tenant, request->service, request->instance, &key);
     struct instance_view view = {.registration = &key};
     if (!instance_write(api, &view, &response->body)) {
+        if (view.evicted) {
+            evicted_fill(response);
+            return;
+        }
         problem_fill(response, PROBLEM_NOT_FOUND, "there is no such instance");
         return;
     }

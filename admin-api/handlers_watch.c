@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // GET /v1/watch: what the reader wants to see, and from where.
+#include "admin-api/evicted.h"
 #include "admin-api/handle.h"
 #include "admin-api/handlers.h"
 #include "admin-api/problem.h"
@@ -100,6 +101,9 @@ void handle_watch_get(struct api *api, const struct request *request, struct res
     if (!auth_may(&request->identity, tenant, false)) {
         problem_fill(response, PROBLEM_FORBIDDEN,
                      "the token reads one tenant: name it with ?tenant=");
+        return;
+    }
+    if (evicted_refuses_watch(api, &response->watch, response)) {
         return;
     }
     response->content_type = "text/event-stream";

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "admin-api/instance.h"
 
+#include "admin-api/evicted.h"
 #include "admin-api/problem.h"
 #include "admin-api/response.h"
 #include "base/json_write.h"
@@ -9,6 +10,7 @@
 // What is read before the first byte is written.
 struct reading {
     struct api *api;
+    bool evicted; // a record was met without its body
     struct key key;
     struct map_facts facts; // of the registration
     struct record registration;
@@ -32,6 +34,16 @@ static bool read_record(const struct map *map, struct span key, struct map_copy 
            (copy->facts.flags & (MAP_TOMBSTONE | MAP_OPAQUE)) == 0 &&
            codec_body_read(parsed.kind, map_copy_body(copy), ret_record) == ERR_OK &&
            !ret_record->tombstone;
+}
+
+// One of the records of the instance that is read.
+static bool read_own(struct reading *reading, struct span key, struct map_copy *copy,
+                     struct record *ret_record)
+{
+    copy->facts.flags = 0;
+    bool shown = read_record(reading->api->backend->map, key, copy, ret_record);
+    reading->evicted = reading->evicted || (copy->facts.flags & MAP_EVICTED) != 0;
+    return shown;
 }
 
 static void count_pending(struct reading *reading, const struct map_facts *facts)
@@ -64,7 +76,7 @@ static void each_observation(struct reading *reading, const struct key_bytes *re
                 return;
             }
             if (parsed.kind == KEY_OBSERVATION &&
-                read_record(map, key, &scratch->observation, &record)) {
+                read_own(reading, key, &scratch->observation, &record)) {
                 visit(arg, parsed.observer, &scratch->observation.facts, &record.observation);
                 shown++;
             }
@@ -98,8 +110,8 @@ static bool reading_read(struct api *api, const struct key_bytes *registration,
     const struct map *map = api->backend->map;
     struct api_scratch *scratch = api->scratch;
     *ret_reading = (struct reading){.api = api, .all_accepted = true};
-    if (!read_record(map, key_span(registration), &scratch->registration,
-                     &ret_reading->registration) ||
+    if (!read_own(ret_reading, key_span(registration), &scratch->registration,
+                  &ret_reading->registration) ||
         key_parse(key_span(registration), &ret_reading->key) != ERR_OK) {
         return false;
     }
@@ -114,7 +126,7 @@ static bool reading_read(struct api *api, const struct key_bytes *registration,
         ret_reading->pending += facts.pending;
     }
     ret_reading->overridden =
-        read_record(map, key_span(&override), &scratch->override, &ret_reading->override);
+        read_own(ret_reading, key_span(&override), &scratch->override, &ret_reading->override);
     if (ret_reading->overridden && version_is_none(scratch->override.facts.version) &&
         (scratch->override.facts.flags & MAP_LOCAL) == 0) {
         ret_reading->all_accepted = false;
@@ -231,33 +243,45 @@ bool instance_exists(struct api *api, const struct key_bytes *registration)
            (facts.flags & (MAP_TOMBSTONE | MAP_OPAQUE)) == 0;
 }
 
-bool instance_write(struct api *api, struct instance_view *view, struct buf *buf)
+static void write_all(struct reading *reading, const struct instance_view *view, struct buf *buf)
 {
-    struct reading reading;
-    if (!reading_read(api, view->registration, &reading)) {
-        return false;
-    }
     struct json_writer json;
     char version[VERSION_TEXT_LEN];
-    (void)version_format(reading.facts.version, version);
+    (void)version_format(reading->facts.version, version);
     buf_str(buf, view->before == NULL ? "" : view->before);
     json_writer_init(&json, buf, JSON_COMPACT);
     json_write_object(&json, NULL);
-    write_registration(&json, &reading);
-    write_health(&json, &reading);
-    write_override(&json, &reading);
+    write_registration(&json, reading);
+    write_health(&json, reading);
+    write_override(&json, reading);
     if (!view->without_observations) {
-        struct observation_writer writer = {.json = &json, .api = api};
+        struct observation_writer writer = {.json = &json, .api = reading->api};
         json_write_array(&json, "observations");
-        each_observation(&reading, view->registration, write_observation, &writer);
+        each_observation(reading, view->registration, write_observation, &writer);
         json_write_array_end(&json);
     }
     json_write_text(&json, "version", version);
-    json_write_bool(&json, "acked", reading.pending == 0 && reading.all_accepted);
+    json_write_bool(&json, "acked", reading->pending == 0 && reading->all_accepted);
     json_write_object_end(&json);
+}
+
+bool instance_write(struct api *api, struct instance_view *view, struct buf *buf)
+{
+    struct reading reading;
+    size_t start = buf->len;
+    bool there = reading_read(api, view->registration, &reading);
+    if (there && !reading.evicted) {
+        write_all(&reading, view, buf);
+    }
+    view->evicted = reading.evicted;
+    if (reading.evicted) {
+        buf->len = start;
+        evicted_want(api, key_span(view->registration));
+        return false;
+    }
     view->version = reading.facts.version;
     view->pending = reading.pending;
-    return true;
+    return there;
 }
 
 void instance_write_deleted(const struct key_bytes *registration, struct buf *buf)
@@ -283,7 +307,9 @@ void instance_answer(struct api *api, const struct key_bytes *registration, unsi
     response->status = status;
     response->content_type = RESPONSE_JSON;
     if (!instance_write(api, &view, &response->body)) {
-        instance_write_deleted(registration, &response->body);
+        if (!view.evicted) {
+            instance_write_deleted(registration, &response->body);
+        }
         return;
     }
     char etag[ETAG_LEN];

@@ -26,6 +26,7 @@ struct instance_view {
 
     struct version version; // out: of the registration
     uint64_t pending;       // out: patches of all its records
+    bool evicted;           // out: it is there, but not its body; it has been asked for
 };
 
 // Is there a registration to show?

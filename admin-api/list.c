@@ -102,6 +102,9 @@ static size_t write_page(struct api *api, struct list_cursor *cursor, size_t cou
         struct instance_view view = {.registration = key, .before = before_item(cursor)};
         if (instance_write(api, &view, buf)) {
             cursor->comma = true;
+        } else if (view.evicted) {
+            buf->err = ERR_BUSY; // half a list must not look like a whole one
+            return i;
         }
     }
     return count;

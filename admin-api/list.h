@@ -30,7 +30,8 @@ struct list_cursor {
 void list_begin(struct api *api, enum list_kind kind, const struct key_bytes *within,
                 struct list_cursor *ret_cursor);
 
-// Appends the next piece.  false: that was the last one.
+// Appends the next piece.  false: that was the last one, or the buffer is broken: ERR_BUSY when what is listed
+// was evicted meanwhile.
 bool list_more(struct api *api, struct list_cursor *cursor, struct buf *buf);
 
 // One service as an item of the list.

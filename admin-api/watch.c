@@ -45,12 +45,22 @@ static void watcher_unlink(struct watcher *watcher)
     }
 }
 
+// What is watched is not evicted.
+static struct map_filter filter_of(const struct watcher *watcher)
+{
+    const struct watch_cursor *cursor = &watcher->cursor;
+    return (struct map_filter){span_of(cursor->tenant, cursor->tenant_len),
+                               span_of(cursor->service, cursor->service_len)};
+}
+
 static void watcher_end(struct watcher *watcher)
 {
     http1_exchange_on_cancel(watcher->exchange, NULL, NULL);
     http1_stream_on_drain(watcher->exchange, NULL, NULL);
     http1_stream_end(watcher->exchange);
     watcher_unlink(watcher);
+    const struct map_filter filter = filter_of(watcher);
+    map_unfollow(watcher->set->api->backend->map, &filter);
     (void)atomic_fetch_sub_explicit(&watcher->set->count, 1, memory_order_relaxed);
     free(watcher);
 }
@@ -250,6 +260,11 @@ bool watch_start(struct watch_set *set, struct http1_exchange *exchange,
     watcher->set = set;
     watcher->exchange = exchange;
     watcher->cursor = response->watch;
+    const struct map_filter filter = filter_of(watcher);
+    if (map_follow(set->api->backend->map, &filter) != ERR_OK) {
+        free(watcher);
+        return false;
+    }
     watcher->next = set->first;
     watcher->link = &set->first;
     if (set->first != NULL) {

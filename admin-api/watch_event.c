@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "admin-api/watch_event.h"
 
+#include "admin-api/evicted.h"
 #include "admin-api/instance.h"
 
 #include <inttypes.h>
@@ -18,14 +19,21 @@ static void append_head(struct buf *buf, const char *event, uint64_t index)
     buf_printf(buf, "event: %s\nid: %" PRIu64 "\ndata: ", event, index);
 }
 
-static void append_change(struct api *api, const struct map_change *change, struct buf *buf)
+// false: it cannot be shown, because it was evicted before anybody watched.
+static bool append_change(struct api *api, const struct map_change *change, struct buf *buf)
 {
     struct instance_view view = {.registration = &change->key, .without_observations = true};
+    size_t start = buf->len;
     append_head(buf, "change", change->index);
     if (!instance_write(api, &view, buf)) {
+        if (view.evicted) {
+            buf->len = start;
+            return false;
+        }
         instance_write_deleted(&change->key, buf);
     }
     buf_str(buf, "\n\n");
+    return true;
 }
 
 void watch_event_resync(struct api *api, struct watch_cursor *cursor, struct buf *buf)
@@ -52,6 +60,8 @@ enum watch_step watch_event_next(struct api *api, struct watch_cursor *cursor, s
     if (key_parse(key_span(&change.key), &key) != ERR_OK || !is_wanted(cursor, &key)) {
         return WATCH_SKIPPED;
     }
-    append_change(api, &change, buf);
+    if (!append_change(api, &change, buf)) {
+        watch_event_resync(api, cursor, buf); // who lists anew is answered once it is read again
+    }
     return WATCH_EVENT;
 }

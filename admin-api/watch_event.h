@@ -7,6 +7,7 @@
 //
 // An event shows the instance as it is when the event is written, which may be newer than the change: then
 // the next event shows the same again.  After a resync the reader lists anew; the events go on from there.
+// An instance that was evicted before the watch began cannot be shown: then a resync stands for the change.
 // Invariant: a cursor never passes a change that its reader was not told of without a resync.
 // [worker].  Read next: watch.h, which feeds the streams.
 #pragma once

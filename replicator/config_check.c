@@ -102,6 +102,15 @@ static void check_ports(struct config_loader *loader)
     }
 }
 
+static void check_map(struct config_loader *loader)
+{
+    const struct config *config = loader->config;
+    if (config->map_reserve_at >= config->map_evict_at) {
+        config_wrong_row(loader, CONFIG_map_evict_at, "%u is not more than map.reserve_at (%u)",
+                         config->map_evict_at, config->map_reserve_at);
+    }
+}
+
 static void check_stream(struct config_loader *loader)
 {
     const struct config *config = loader->config;
@@ -286,6 +295,7 @@ static void check_clusters(struct config_loader *loader)
 void config_check(struct config_loader *loader)
 {
     check_stream(loader);
+    check_map(loader);
     check_admin(loader);
     check_ports(loader);
     check_xds(loader);

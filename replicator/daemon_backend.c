@@ -6,6 +6,7 @@
 #include "replicator/config.h"
 #include "replicator/daemon_state.h"
 #include "replicator/daemon_writes.h"
+#include "replicator/memory_stage.h"
 #include "replicator/seed.h"
 
 #include <inttypes.h>
@@ -154,6 +155,11 @@ static bool backend_has_service(void *arg, struct span service_key)
     return seed_has(daemon->seed, service_key);
 }
 
+static void backend_want(void *arg, struct span service_key)
+{
+    memory_stage_want(arg, service_key);
+}
+
 static struct wall backend_wall_now(void *arg)
 {
     (void)arg;
@@ -178,6 +184,7 @@ void daemon_backend_init(struct daemon *daemon)
         .pending = backend_pending,
         .is_node = backend_is_node,
         .has_service = backend_has_service,
+        .want = backend_want,
         .wall_now = backend_wall_now,
     };
 }

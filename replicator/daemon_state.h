@@ -25,7 +25,7 @@ struct driver;
 struct envoy_files;
 struct map;
 struct memory_pump;
-struct memory_watch;
+struct memory_stage;
 struct seed;
 struct stream;
 
@@ -43,8 +43,7 @@ struct daemon {
     struct stream *stream;
     struct backend backend;
     struct admin *admin;
-    struct memory_watch *memory_watch;
-    bool memory_known; // one reading has come
+    struct memory_stage *memory_stage;
     struct envoy_files *files;
     uint64_t files_written;      // as counted so far
     struct loop_timer *watchdog; // NULL: the service manager did not ask

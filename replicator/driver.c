@@ -297,6 +297,18 @@ void driver_write(struct driver *driver, const struct core_write *write, driver_
     step(driver, &event);
 }
 
+void driver_want(struct driver *driver, struct span service_key)
+{
+    const struct core_event event = {.type = CORE_EV_WANT, .service_key = service_key};
+    step(driver, &event);
+}
+
+uint64_t driver_evict(struct driver *driver, struct span service_key)
+{
+    ASSERT(!driver->stepping);
+    return core_evict(driver->core, service_key);
+}
+
 void driver_judged(void *arg, const struct core_judged *judged)
 {
     const struct core_event event = {.type = CORE_EV_JUDGED, .judged = *judged};

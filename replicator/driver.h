@@ -56,6 +56,10 @@ void driver_detach(struct driver *driver);
 // there is no room: CORE_REFUSED).
 void driver_write(struct driver *driver, const struct core_write *write, driver_done_fn done,
                   void *arg);
+// A service that was evicted is needed: see CORE_EV_WANT.
+void driver_want(struct driver *driver, struct span service_key);
+// core_evict.
+uint64_t driver_evict(struct driver *driver, struct span service_key);
 // A check_judged_fn, `arg` being the driver.
 void driver_judged(void *driver, const struct core_judged *judged);
 

@@ -3,12 +3,41 @@
 
 #include "base/log.h"
 #include "base/metric.h"
+#include "base/random.h"
 #include "localmap/map.h"
 #include "replicator/config.h"
 #include "replicator/daemon_state.h"
+#include "replicator/driver.h"
+#include "replicator/evictor.h"
 #include "replicator/memory_watch.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
 #define LOOK_EVERY_MS 500
+#define TICK_S 2 // of the map's coarse clock, which goes round in a day and a half
+#define WANTS_MAX 64
+#define STUCK_AFTER_MS                                                                             \
+    10000 // nobody went for so long: by then, who is used by nobody is idle enough
+
+struct memory_stage {
+    struct daemon *daemon;
+    struct memory_watch *watch;
+    struct evictor *evictor;
+    struct loop_task evict, take_wants;
+    bool known;                // one reading has come
+    bool stuck;                // nobody is left who may go
+    struct mono refused_since; // nobody went since then; 0: somebody did
+    // Set by the loop, read by the helper; relaxed: only a wish.
+    atomic_bool reserve;
+    pthread_mutex_t lock; // a leaf; guards the two below
+    struct key_bytes wants[WANTS_MAX];
+    size_t want_count;
+};
+
+// --- readings
 
 static const char *version_word(enum cgroup_version version)
 {
@@ -23,6 +52,7 @@ static void measure(const struct memory_reading *reading)
     }
     metric_gauge(METRIC_MEMORY_USAGE, (double)reading->group.usage);
     metric_gauge(METRIC_MEMORY_LIMIT, (double)reading->group.limit);
+    metric_gauge(METRIC_MEMORY_FREE, (double)reading->free);
     metric_gauge(METRIC_MEMORY_PRESSURE, (double)reading->group.pressure / 10000);
 }
 
@@ -36,11 +66,88 @@ static void tell_band(const struct memory_reading *reading)
         log_uint("free", reading->free), log_uint("limit", reading->group.limit));
 }
 
-static void on_reading(void *arg, const struct memory_reading *reading)
+// --- when nobody may go
+
+// Half of what the largest tenant has: those that have so many get no new records.
+static uint64_t squeeze_bound(const struct map *map)
+{
+    struct map_tenant largest;
+    struct map_tenants all;
+    size_t count = map_tenants(map, &largest, 1, &all);
+    return count == 0 || largest.used < 2 ? 1 : largest.used / 2;
+}
+
+static void set_stuck(struct memory_stage *stage, bool stuck)
+{
+    struct map *map = stage->daemon->map;
+    if (stuck == stage->stuck) {
+        return;
+    }
+    stage->stuck = stuck;
+    map_squeeze(map, stuck ? squeeze_bound(map) : UINT64_MAX);
+    if (stuck) {
+        log_event(LOG_ERROR, "memory-stuck",
+                  log_text("why", "memory is short, and nothing is left that may be evicted: new "
+                                  "records of the largest tenants are refused"));
+    } else {
+        log_event(LOG_INFO, "memory-stuck", log_text("to", "over"));
+    }
+    metric_gauge(METRIC_MEMORY_STUCK, stuck ? 1 : 0);
+}
+
+static void went_on(struct memory_stage *stage)
+{
+    stage->refused_since = (struct mono){0};
+    set_stuck(stage, false);
+}
+
+// --- evicting
+
+static uint16_t tick_of(struct mono now)
+{
+    return (uint16_t)(now.us / (TICK_S * 1000000));
+}
+
+static void on_evict(void *arg)
+{
+    struct memory_stage *stage = arg;
+    struct mono now = loop_now(stage->daemon->loop);
+    switch (evictor_step(stage->evictor, tick_of(now), now)) {
+    case EVICTOR_MORE:
+        (void)loop_post_task(stage->daemon->loop, &stage->evict);
+        break;
+    case EVICTOR_STUCK:
+        if (stage->refused_since.us == 0) {
+            stage->refused_since = now;
+        } else if (mono_ms_between(stage->refused_since, now) >= STUCK_AFTER_MS) {
+            set_stuck(stage, true);
+        }
+        break;
+    case EVICTOR_DONE:
+    default:
+        break;
+    }
+}
+
+static uint64_t evict_one(void *arg, struct span service_key)
 {
     struct daemon *daemon = arg;
-    if (!daemon->memory_known) {
-        daemon->memory_known = true;
+    // All services are written to files: there, each is subscribed to.
+    uint64_t bytes = daemon->files != NULL ? 0 : driver_evict(daemon->driver, service_key);
+    struct memory_stage *stage = daemon->memory_stage;
+    if (bytes > 0) {
+        went_on(stage);
+    }
+    return bytes;
+}
+
+static void on_reading(void *arg, const struct memory_reading *reading)
+{
+    struct memory_stage *stage = arg;
+    struct mono now = loop_now(stage->daemon->loop);
+    map_set_tick(stage->daemon->map, tick_of(now));
+    if (!stage->known) {
+        stage->known = true;
         log_event(LOG_INFO, "memory", log_text("cgroup", version_word(reading->group.version)),
                   log_uint("usage", reading->group.usage), log_uint("limit", reading->group.limit));
     }
@@ -48,19 +155,71 @@ static void on_reading(void *arg, const struct memory_reading *reading)
     if (reading->verdict.band != reading->before) {
         tell_band(reading);
     }
+    atomic_store_explicit(&stage->reserve, reading->verdict.action == BANDS_TAKE_AHEAD,
+                          memory_order_relaxed);
+    if (reading->verdict.action == BANDS_GIVE_UP) {
+        evictor_aim(stage->evictor, reading->verdict.excess, now);
+        (void)loop_post_task(stage->daemon->loop, &stage->evict);
+    } else {
+        went_on(stage);
+    }
 }
 
 // On the helper's thread.
 static uint64_t tend(void *arg)
 {
-    (void)arg;
-    return 0;
+    struct memory_stage *stage = arg;
+    struct map *map = stage->daemon->map;
+    bool reserve = atomic_load_explicit(&stage->reserve, memory_order_relaxed);
+    if (reserve && map_reserve(map, stage->daemon->config->map_reserve) != ERR_OK) {
+        // There is as much as could be had, and the next look tries again.
+        log_event(LOG_DEBUG, "memory", log_text("reserve", "there is no memory for all of it"));
+    }
+    return map_tend(map);
 }
 
-int memory_stage_start(struct daemon *daemon)
+// --- wanted again
+
+static void on_wants(void *arg)
 {
+    struct memory_stage *stage = arg;
+    struct key_bytes key;
+    bool more = true;
+    while (more) {
+        pthread_mutex_lock(&stage->lock);
+        more = stage->want_count > 0;
+        if (more) {
+            key = stage->wants[--stage->want_count];
+        }
+        pthread_mutex_unlock(&stage->lock);
+        if (more) {
+            driver_want(stage->daemon->driver, key_span(&key));
+        }
+    }
+}
+
+void memory_stage_want(struct daemon *daemon, struct span service_key)
+{
+    struct memory_stage *stage = daemon->memory_stage;
+    pthread_mutex_lock(&stage->lock);
+    if (stage->want_count < WANTS_MAX && service_key.len <= KEY_LEN_MAX) {
+        struct key_bytes *key = &stage->wants[stage->want_count++];
+        key->len = (uint16_t)service_key.len;
+        memcpy(key->ptr, service_key.ptr, service_key.len);
+    }
+    pthread_mutex_unlock(&stage->lock);
+    (void)loop_post_task(daemon->loop, &stage->take_wants);
+}
+
+// --- life
+
+static enum err make(struct memory_stage *stage)
+{
+    struct daemon *daemon = stage->daemon;
     const struct config *config = daemon->config;
-    const struct memory_watch_options options = {
+    const struct evictor_options evictor = {
+        .map = daemon->map, .evict = evict_one, .arg = daemon, .seed = random_u64()};
+    const struct memory_watch_options watch = {
         .loop = daemon->loop,
         .root = config->map_cgroup,
         .self = CGROUP_SELF,
@@ -68,16 +227,45 @@ int memory_stage_start(struct daemon *daemon)
         .every_ms = LOOK_EVERY_MS,
         .on_reading = on_reading,
         .tend = tend,
-        .arg = daemon,
+        .arg = stage,
     };
+    enum err err = evictor_new(&evictor, &stage->evictor);
+    return err != ERR_OK ? err : memory_watch_new(&watch, &stage->watch);
+}
+
+int memory_stage_start(struct daemon *daemon)
+{
     const struct memory_reading none = {.free = 0};
+    struct memory_stage *stage = calloc(1, sizeof(*stage));
+    if (stage == NULL) {
+        return daemon_complain(DAEMON_EXIT_FAILED, "memory", err_text(ERR_NOMEM));
+    }
     measure(&none); // the series stand from the start
-    enum err err = memory_watch_new(&options, &daemon->memory_watch);
+    stage->daemon = daemon;
+    daemon->memory_stage = stage;
+    loop_task_init(&stage->evict, on_evict, stage);
+    loop_task_init(&stage->take_wants, on_wants, stage);
+    enum err err = pthread_mutex_init(&stage->lock, NULL) == 0 ? ERR_OK : ERR_NOMEM;
+    if (err != ERR_OK) {
+        daemon->memory_stage = NULL;
+        free(stage);
+    } else {
+        err = make(stage);
+        if (err != ERR_OK) {
+            memory_stage_stop(daemon);
+        }
+    }
     return err == ERR_OK ? 0 : daemon_complain(DAEMON_EXIT_FAILED, "memory", err_text(err));
 }
 
 void memory_stage_stop(struct daemon *daemon)
 {
-    memory_watch_free(daemon->memory_watch);
-    daemon->memory_watch = NULL;
+    struct memory_stage *stage = daemon->memory_stage;
+    daemon->memory_stage = NULL;
+    memory_watch_free(stage->watch);
+    evictor_free(stage->evictor);
+    loop_unpost_task(daemon->loop, &stage->evict);
+    loop_unpost_task(daemon->loop, &stage->take_wants);
+    pthread_mutex_destroy(&stage->lock);
+    free(stage);
 }

@@ -130,6 +130,8 @@ static void count_totals(struct meter *meter)
         {CORE_CONFLICTS_STREAM, METRIC_CAS_CONFLICTS, "stream"},
         {CORE_EQUIVOCATIONS, METRIC_EVENTS_EQUIVOCATION, NULL},
         {CORE_SUPERSEDED, METRIC_EVENTS_SUPERSEDED, NULL},
+        {CORE_EVICTIONS, METRIC_EVICTIONS, NULL},
+        {CORE_RELOADS, METRIC_EVICTION_RELOADS, NULL},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         uint64_t total = core_get_counter(meter->core, rows[i].counter);
@@ -163,6 +165,8 @@ static void show_map(const struct meter *meter)
     metric_gauge(METRIC_MAP_RECORDS, (double)counts.records);
     metric_gauge(METRIC_MAP_TOMBSTONES, (double)counts.tombstones);
     metric_gauge(METRIC_MAP_BYTES, (double)counts.bytes);
+    metric_gauge(METRIC_EVICTED_SERVICES, (double)counts.evicted_services);
+    metric_gauge(METRIC_EVICTED_RECORDS, (double)counts.evicted_records);
     for (int status = 0; status < STATUS_COUNT; status++) {
         metric_gauge1(METRIC_INSTANCES, span_str(status_name((enum status)status)),
                       (double)counts.by_status[status]);

@@ -113,6 +113,14 @@ static bool fake_has_service(void *daemon, struct span service_key)
     return span_eq(service_key, SPAN_LIT("default\0empty"));
 }
 
+static void fake_want(void *daemon, struct span service_key)
+{
+    struct fake *fake = daemon;
+    fake->wants++;
+    fake->wanted.len = (uint16_t)service_key.len;
+    memcpy(fake->wanted.ptr, service_key.ptr, service_key.len);
+}
+
 static struct wall fake_wall_now(void *daemon)
 {
     (void)daemon;
@@ -272,6 +280,7 @@ struct fake *fake_new(void)
                                      .pending = fake_pending,
                                      .is_node = fake_is_node,
                                      .has_service = fake_has_service,
+                                     .want = fake_want,
                                      .wall_now = fake_wall_now};
     fake->api = (struct api){.backend = &fake->backend,
                              .hosts = {.listen_ip = SPAN_LIT("127.0.0.1")},

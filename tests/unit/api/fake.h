@@ -33,6 +33,8 @@ struct fake {
     struct tokens *tokens; // freed with the fake
 
     _Atomic uint32_t slow_ms;               // by how much writers are slowed down
+    unsigned wants;                         // how often an evicted service was asked for
+    struct key_bytes wanted;                // the last one
     unsigned submits;                       // how often submit was called
     enum backend_precondition precondition; // of the last write
     struct version version;

@@ -68,5 +68,17 @@ TEST(names_and_clusters_must_differ)
     check_rows(name_rows, COUNT(name_rows));
 }
 
+static const struct row map_rows[] = {
+    {"map: {reserve_at: 60, evict_at: 60}\n",
+     "f:1:33: map.evict_at: 60 is not more than map.reserve_at (60)\n"},
+    {"map: {evict_at: 30}\n", "f:1:17: map.evict_at: 30 is not more than map.reserve_at (60)\n"},
+    {"map: {reserve_at: 1, evict_at: 2, reserve: 0, cgroup: /tmp/x}\n", ""},
+};
+
+TEST(records_are_reserved_before_they_are_evicted)
+{
+    check_rows(map_rows, COUNT(map_rows));
+}
+
 SUITE("config/config_check", T(strangers_reach_nothing_without_tls_and_authentication),
-      T(names_and_clusters_must_differ));
+      T(names_and_clusters_must_differ), T(records_are_reserved_before_they_are_evicted));

@@ -7,7 +7,8 @@ use HTTP::Tiny;
 use JSON::PP;
 use Mesh;
 
-# Options: id, url (of the stream), services (YAML lines), set (list of SECTION.KEY=VALUE), file.
+# Options: id, url (of the stream), services (YAML lines), set (list of SECTION.KEY=VALUE), file, group (the folder of
+# a control group to run in).
 sub new {
     my ($class, %options) = @_;
     my $dir = work_dir();
@@ -29,10 +30,12 @@ sub write_config {
 
 sub arguments {
     my ($self) = @_;
-    my @set = ("node.id=$self->{id}", "admin.listen=127.0.0.1:" . ($self->{port} // 0), "admin.unix=$self->{unix}",
+    # How full this machine's memory is shall decide no test.
+    my @set = ('map.cgroup=' . work_dir() . '/no-cgroup', "node.id=$self->{id}", "admin.listen=127.0.0.1:" . ($self->{port} // 0), "admin.unix=$self->{unix}",
         @{ $self->{set} // [] });
     push @set, "stream.url=$self->{url}" if $self->{url};
-    return (program(), 'serve', '-c', $self->{file}, map { ('--set', $_) } @set);
+    my @into = $self->{group} ? ('/bin/sh', '-c', 'echo $$ >"$0/cgroup.procs" && exec "$@"', $self->{group}) : ();
+    return (@into, program(), 'serve', '-c', $self->{file}, map { ('--set', $_) } @set);
 }
 
 # Starts it and waits until it serves; a port that it got once it keeps, as a restarted daemon would.
