@@ -287,7 +287,7 @@ enum err admin_start(struct admin *admin)
 {
     // The one that accepts starts last: all that it may hand to run then.
     for (size_t i = admin->worker_count; i > 0; i--) {
-        enum err err = worker_start(&admin->workers[i - 1]);
+        enum err err = worker_start(&admin->workers[i - 1], (unsigned)i);
         if (err != ERR_OK) {
             admin_stop(admin);
             return err;

@@ -4,7 +4,9 @@
 #include "admin-api/secrets.h"
 #include "admin-api/watch.h"
 #include "base/http1_server.h"
+#include "localmap/map.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define STOP_GIVE_UP_MS 2000 // then writes that still wait are answered 503
@@ -165,11 +167,16 @@ static void *run(void *arg)
     return NULL;
 }
 
-enum err worker_start(struct worker *worker)
+enum err worker_start(struct worker *worker, unsigned number)
 {
+    char name[32];
+    const struct map *map = worker->serve.api.backend->map;
     ASSERT(!worker->started);
     take_secrets(worker);
+    (void)snprintf(name, sizeof(name), "admin worker %u", number);
+    worker->map_user = MAP_USER_OPEN(map, name);
     if (pthread_create(&worker->thread, NULL, run, worker) != 0) {
+        map_user_close(map, worker->map_user);
         return ERR_IO;
     }
     worker->started = true;
@@ -180,6 +187,7 @@ void worker_join(struct worker *worker)
 {
     if (worker->started) {
         (void)pthread_join(worker->thread, NULL);
+        map_user_close(worker->serve.api.backend->map, worker->map_user);
         worker->started = false;
     }
 }

@@ -36,6 +36,7 @@ struct worker {
     size_t follower_count;
     pthread_t thread;
     bool started;
+    uint32_t map_user; // of a started one
 };
 
 // `rules`: what the handlers go by; memory and jobs are the worker's own.  The worker must stay where it
@@ -44,8 +45,8 @@ enum err worker_init(struct worker *worker, const struct api *rules) MUST_USE;
 // After the followers'.
 void worker_fini(struct worker *worker);
 
-// ERR_IO: no thread.
-enum err worker_start(struct worker *worker) MUST_USE;
+// The map is told of it, by `number`, until it is joined.  ERR_IO: no thread.
+enum err worker_start(struct worker *worker, unsigned number) MUST_USE;
 // Lets answers that are under way finish, at most 3 s, then the thread ends; so do the followers.  [any]
 void worker_stop(struct worker *worker);
 // No effect on one that was not started.

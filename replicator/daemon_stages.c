@@ -80,9 +80,19 @@ static int start_map(struct daemon *daemon)
     return failed("map", err);
 }
 
+static void tell_user(void *arg, const struct map_user *user)
+{
+    (void)arg;
+    log_event(LOG_ERROR, "map", log_text("left", user->name), log_text("made_at", user->where),
+              log_text("why", "it was not ended before the map"));
+}
+
+// A map that somebody still uses is left to the end of the process: its writes are refused, its memory stays.
 static void stop_map(struct daemon *daemon)
 {
-    map_free(daemon->map);
+    if (map_close(daemon->map, tell_user, NULL) == 0) {
+        map_free(daemon->map);
+    }
 }
 
 static int start_board(struct daemon *daemon)

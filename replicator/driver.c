@@ -58,6 +58,7 @@ struct driver {
     uint32_t first_done, last_done; // finished in this step, place + 1
     struct describe describe;
     struct meter meter;
+    uint32_t map_user; // core, which writes
 };
 
 // --- who waits
@@ -407,6 +408,7 @@ enum err driver_new(const struct driver_options *options, struct driver **ret_dr
     }
     describe_init(&driver->describe, options->map, options->board, span_str(driver->node_id));
     meter_init(&driver->meter, driver->core, options->map, options->core->node_id);
+    driver->map_user = MAP_USER_OPEN(driver->map, "core");
     *ret_driver = driver;
     return ERR_OK;
 
@@ -429,6 +431,7 @@ void driver_free(struct driver *driver)
     driver_abandon(driver);
     loop_timer_free(driver->tick);
     (void)munmap(driver->arena, ARENA_LEN);
+    map_user_close(driver->map, driver->map_user);
     free(driver->ops);
     free(driver);
 }

@@ -52,7 +52,8 @@ struct envoy_files {
     bool full_told; // that there are more services than FILES_CLUSTERS_MAX
     // --- shared
     pthread_t thread;
-    bool started; // by files_start, [loop]
+    bool started;      // by files_start, [loop]
+    uint32_t map_user; // of a started one
     int wake_fd;
     atomic_bool
         awake; // a wake is on its way; exchanged (acquire, release) by files_wake and the thread
@@ -136,6 +137,7 @@ void files_free(struct envoy_files *files)
         files_wake(files);
         int error = pthread_join(files->thread, NULL);
         ASSERT(error == 0);
+        map_user_close(files->map, files->map_user);
     }
     buf_fini(&files->content);
     buf_fini(&files->scratch);
@@ -419,9 +421,13 @@ enum err files_start(struct envoy_files *files)
     // Signals are the loop's affair.
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    files->map_user = MAP_USER_OPEN(files->map, "envoy files");
     int error = pthread_create(&files->thread, NULL, run, files);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     files->started = error == 0;
+    if (error != 0) {
+        map_user_close(files->map, files->map_user);
+    }
     return error == 0 ? ERR_OK : ERR_IO;
 }
 
