@@ -39,8 +39,13 @@ bool record_read(const struct record *record, struct span key, struct table_copy
 static inline void set_words(_Atomic uint64_t *words, struct span bytes)
 {
     const char *at = bytes.ptr;
-    for (const char *end = at + bytes.len / 8 * 8; at != end; at += 8, words++) {
-        atomic_store_explicit(words, record_word(at), memory_order_release);
+    if ((bytes.len & 8) != 0) {
+        atomic_store_explicit(words++, record_word(at), memory_order_release);
+        at += 8;
+    }
+    for (const char *end = at + bytes.len / 16 * 16; at != end; at += 16, words += 2) {
+        atomic_store_explicit(&words[0], record_word(at), memory_order_release);
+        atomic_store_explicit(&words[1], record_word(at + 8), memory_order_release);
     }
     if (bytes.len % 8 != 0) {
         atomic_store_explicit(words, record_tail(bytes.ptr, bytes.len), memory_order_release);
@@ -61,12 +66,6 @@ void record_settle(struct record *record, uint32_t hash, struct span key)
     set_words(record->words, key);
 }
 
-static bool overlap(struct span a, struct span b)
-{
-    return (uintptr_t)a.ptr < (uintptr_t)b.ptr + b.len &&
-           (uintptr_t)b.ptr < (uintptr_t)a.ptr + a.len;
-}
-
 // What overlaps its own new place goes through a buffer.
 static __attribute__((noinline)) void set_overlapping(_Atomic uint64_t *words,
                                                       const struct table_value *value)
@@ -81,25 +80,31 @@ static __attribute__((noinline)) void set_overlapping(_Atomic uint64_t *words,
     set_words(words, span_of(bytes, value->head.len + value->body.len));
 }
 
-void record_set_value(struct record *record, const struct table_value *value)
+// Does it begin within the value's place?  What the caller has of his own does not reach into it either.
+static inline bool begins_in(struct span part, const struct record_place *place)
+{
+    return (uintptr_t)part.ptr - (uintptr_t)place->value.ptr < place->room;
+}
+
+void record_set_value(const struct record_place *place, const struct table_value *value)
 {
     struct span head = value->head;
     struct span body = value->body;
-    size_t key_len = record_key_len(record);
-    struct span place =
-        span_of((const char *)record + record_size(key_len, 0), record_room(record));
-    _Atomic uint64_t *words = record->words + record_words(key_len);
-    bool in_place = body.ptr == place.ptr + head.len;
-    ASSERT(head.len + body.len <= place.len);
-    if (head.len % 8 != 0 || overlap(head, place) || (!in_place && overlap(body, place))) {
+    struct record *record = place->record;
+    _Atomic uint64_t *words = record->words + record_words(place->key_len);
+    bool stays = body.ptr == place->value.ptr + head.len;
+    ASSERT(head.len + body.len <= place->room);
+    if (head.len % 8 != 0 || begins_in(head, place) || (!stays && begins_in(body, place))) {
         set_overlapping(words, value);
     } else {
-        set_words(words, head);
-        if (!in_place) {
+        if (head.len > 0) {
+            set_words(words, head);
+        }
+        if (!stays) {
             set_words(words + head.len / 8, body);
         }
     }
-    set_lens(record, key_len, head.len + body.len);
+    set_lens(record, place->key_len, head.len + body.len);
 }
 
 void record_vacate(struct record *record)

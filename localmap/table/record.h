@@ -81,12 +81,6 @@ static inline size_t record_value_len(const struct record *record)
     return atomic_load_explicit(&record->lens, memory_order_relaxed) & UINT16_MAX;
 }
 
-// What a value may grow to without another slot.
-static inline size_t record_room(const struct record *record)
-{
-    return 8 * (size_t)record->cap - record_size(record_key_len(record), 0);
-}
-
 // Plain views for the writer: nobody else writes, and reading beside readers is no race.
 static inline struct span record_key(const struct record *record)
 {
@@ -97,6 +91,24 @@ static inline struct span record_value(const struct record *record)
 {
     size_t key_len = record_key_len(record);
     return span_of((const char *)record + record_size(key_len, 0), record_value_len(record));
+}
+
+// Where the value of a record is, worked out once for a change of it.
+struct record_place {
+    struct record *record;
+    struct span value; // as it is
+    size_t key_len;
+    size_t room; // what a value may grow to without another slot
+};
+
+static inline struct record_place record_place(struct record *record)
+{
+    uint32_t lens = atomic_load_explicit(&record->lens, memory_order_relaxed);
+    size_t before = record_size(lens >> 16, 0);
+    return (struct record_place){.record = record,
+                                 .value = span_of((const char *)record + before, lens & UINT16_MAX),
+                                 .key_len = lens >> 16,
+                                 .room = 8 * (size_t)record->cap - before};
 }
 
 // From here to record_close readers of this record wait.
@@ -121,7 +133,7 @@ static inline void record_close(struct record *record)
 // Gives the slot to a key, with an empty value.
 void record_settle(struct record *record, uint32_t hash, struct span key);
 // Head and body; the body, or both, may be a part of the value that they replace.
-void record_set_value(struct record *record, const struct table_value *value);
+void record_set_value(const struct record_place *place, const struct table_value *value);
 // Nobody lives here any more.
 void record_vacate(struct record *record);
 

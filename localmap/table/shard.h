@@ -35,6 +35,8 @@ struct shard_head {
     _Atomic uint64_t prev;  // the one that is being taken over; 0: none
     _Atomic uint32_t moves;
     _Atomic uint32_t counts; // relaxed, as `reads`: are reads being counted?  See table_debug.c
+    bool
+        busy; // the writers': with `prev`, or with giving its pages back; here, where they look anyway
     struct shard *shard;
     _Atomic uint64_t reads;
 };
@@ -45,7 +47,6 @@ struct shard {
     struct shard_head *head;
     uintptr_t blind; // what stands in `groups` instead while reads are counted; else 0
     size_t count;
-    bool busy;           // with `prev`, or with giving its pages back
     uint32_t taken_over; // groups of `prev` that are done
     uint64_t retired;    // an index that was taken over, packed; 0: all its pages went back
     size_t retired_at;

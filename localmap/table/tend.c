@@ -36,7 +36,7 @@ static void tend_index(const struct table *table, struct shard *shard)
     uint64_t ahead = 0;
     shard_lock_visit(&shard->lock, "table: tend");
     size_t groups = (size_t)shard_index(shard).mask + 1;
-    bool soon = shard->spare == 0 && !shard->busy && groups >= GROUPS_AHEAD &&
+    bool soon = shard->spare == 0 && !shard->head->busy && groups >= GROUPS_AHEAD &&
                 shard->count * 100 > groups * INDEX_PLACES * AHEAD_PERCENT;
     if (soon && shard_index_new(table->range, (uint32_t)groups * 2, &ahead) == ERR_OK) {
         shard->spare = ahead;

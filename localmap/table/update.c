@@ -53,7 +53,7 @@ static void give_back(struct shard *shard)
     shard->retired_at += step;
     if (step == left) {
         shard->retired = 0;
-        shard->busy = false;
+        shard->head->busy = false;
     }
 }
 
@@ -120,7 +120,7 @@ enum err shard_make_room(const struct table *table, struct shard *shard, size_t 
         return ERR_NOMEM;
     }
     shard->spare = 0;
-    shard->busy = true;
+    shard->head->busy = true;
     shard->taken_over = 0;
     // The old one before the new one: who sees the new one, still empty, sees where the rest is.  Release, both;
     // pair with the acquires in get_anywhere.
@@ -194,7 +194,8 @@ void shard_move(const struct table *table, struct shard *shard, const uint32_t f
     }
     record_open(record);
     record_settle(record, hash, record_key(old));
-    record_set_value(record, value);
+    struct record_place place = record_place(record);
+    record_set_value(&place, value);
     record_touch(record, atomic_load_explicit(&old->tick, memory_order_relaxed));
     record_close(record);
     bool here = index_replace(shard_index(shard), hash, from_to[0], from_to[1]);
@@ -224,7 +225,8 @@ static enum err update_absent(const struct table *table, struct shard *shard,
     record_touch(record, atomic_load_explicit(&table->tick, memory_order_relaxed));
     index_insert(shard_index(shard), (uint32_t)key->hash, ref);
     if (change->decide(change->arg, SPAN_NONE, &value) == TABLE_STORE) {
-        record_set_value(record, &value);
+        struct record_place place = record_place(record);
+        record_set_value(&place, &value);
         record_close(record);
         shard->count++;
     } else {
@@ -235,26 +237,12 @@ static enum err update_absent(const struct table *table, struct shard *shard,
 }
 
 // A value of so much room needs another slot: this one is too small, or far too large.
-static inline bool needs_slot(const struct record *record, const struct table_change *change)
+static inline bool needs_slot(const struct record_place *place, const struct table_change *change)
 {
-    size_t has = record_room(record);
+    size_t has = place->room;
     size_t room = change->room;
     return has < room || (has > SLOT_SPARE && room > 0 && has / 4 > room + 64) ||
            (change->tight && has >= room + TIGHT_SAVES);
-}
-
-// Carries out what was decided on an open record; `fresh`: a slot for the value, or 0.
-static void conclude(const struct table *table, struct shard *shard, const uint32_t ref_fresh[2],
-                     const struct table_value *value)
-{
-    struct record *record = slab_at(table->base, ref_fresh[0]);
-    if (ref_fresh[1] != 0) {
-        shard_move(table, shard, ref_fresh, value);
-    } else {
-        keep(table, shard, ref_fresh[0]);
-        record_set_value(record, value);
-        record_close(record);
-    }
 }
 
 static void remove_held(const struct table *table, struct shard *shard, uint32_t ref)
@@ -266,55 +254,64 @@ static void remove_held(const struct table *table, struct shard *shard, uint32_t
     shard->count--;
 }
 
-// The value may need another slot.
+// What was decided on an open record.
+struct conclusion {
+    const struct record_place *place;
+    enum table_verdict verdict;
+    struct table_value value;
+};
+
+static inline void conclude(const struct table *table, struct shard *shard, uint32_t ref,
+                            const struct conclusion *conclusion)
+{
+    if (conclusion->verdict == TABLE_REMOVE) {
+        remove_held(table, shard, ref);
+        return;
+    }
+    if (conclusion->verdict == TABLE_STORE) {
+        keep(table, shard, ref);
+        record_set_value(conclusion->place, &conclusion->value);
+    }
+    record_close(conclusion->place->record);
+}
+
+// The value may need another slot, which is taken first.
 static enum err update_elsewhere(const struct table *table, struct shard *shard, uint32_t ref,
                                  const struct table_change *change)
 {
-    struct record *record = slab_at(table->base, ref);
+    const struct record_place place = record_place(slab_at(table->base, ref));
     struct table_value value = {SPAN_NONE, SPAN_NONE};
-    uint32_t ref_fresh[2] = {ref, 0};
-    size_t size = record_size(record_key_len(record), change->room);
-    if (slab_take(&shard->slab, size, &ref_fresh[1]) != ERR_OK &&
-        record_room(record) < change->room) {
+    uint32_t from_to[2] = {ref, 0};
+    size_t size = record_size(place.key_len, change->room);
+    if (slab_take(&shard->slab, size, &from_to[1]) != ERR_OK && place.room < change->room) {
         return ERR_NOMEM;
     }
-    record_open(record);
-    enum table_verdict verdict = change->decide(change->arg, record_value(record), &value);
+    record_open(place.record);
+    enum table_verdict verdict = change->decide(change->arg, place.value, &value);
     bool moves = verdict == TABLE_STORE && value.head.len + value.body.len <= change->room;
-    if (ref_fresh[1] != 0 && !moves) {
-        slab_give(&shard->slab, ref_fresh[1]);
-        ref_fresh[1] = 0;
+    if (from_to[1] != 0 && moves) {
+        shard_move(table, shard, from_to, &value);
+        return ERR_OK;
     }
-    if (verdict == TABLE_STORE) {
-        conclude(table, shard, ref_fresh, &value);
-    } else if (verdict == TABLE_REMOVE) {
-        remove_held(table, shard, ref);
-    } else {
-        record_close(record);
+    if (from_to[1] != 0) {
+        slab_give(&shard->slab, from_to[1]);
     }
+    conclude(table, shard, ref, &(struct conclusion){&place, verdict, value});
     return ERR_OK;
 }
 
 static inline enum err update_held(const struct table *table, struct shard *shard, uint32_t ref,
                                    const struct table_change *change)
 {
-    struct record *record = slab_at(table->base, ref);
-    struct table_value value = {SPAN_NONE, SPAN_NONE};
-    if (needs_slot(record, change)) {
+    const struct record_place place = record_place(slab_at(table->base, ref));
+    struct conclusion conclusion = {.place = &place};
+    if (needs_slot(&place, change)) {
         return update_elsewhere(table, shard, ref, change);
     }
     // Open before it is decided: who learns from inside `decide` of what comes waits for it.
-    record_open(record);
-    enum table_verdict verdict = change->decide(change->arg, record_value(record), &value);
-    if (verdict == TABLE_REMOVE) {
-        remove_held(table, shard, ref);
-        return ERR_OK;
-    }
-    if (verdict == TABLE_STORE) {
-        keep(table, shard, ref);
-        record_set_value(record, &value);
-    }
-    record_close(record);
+    record_open(place.record);
+    conclusion.verdict = change->decide(change->arg, place.value, &conclusion.value);
+    conclude(table, shard, ref, &conclusion);
     return ERR_OK;
 }
 
@@ -330,7 +327,7 @@ enum err table_update(struct table *table, const struct table_key *key,
     // The record is fetched while we wait for the lock, whose order holds back all that comes behind it.
     uint32_t ref = head_guess(table, head_home(head, hash), hash);
     shard_lock_enter(&shard->lock, change->site != NULL ? change->site : "table_update");
-    if (shard->busy) {
+    if (head->busy) {
         take_over(table, shard, GROUPS_TAKEN_OVER);
     }
     // A record at rest is the only one of its key, so with the right key the guess was right.
