@@ -30,14 +30,26 @@ uint32_t map_shard_count(const struct map *map)
     return table_shard_count(map->table);
 }
 
+static struct map_shard load_of(const struct table_shard_stats *stats)
+{
+    return (struct map_shard){.records = stats->records,
+                              .places = stats->places,
+                              .bytes = stats->bytes,
+                              .growing = stats->growing};
+}
+
+void map_shard_load(const struct map *map, uint32_t shard, struct map_shard *ret_stats)
+{
+    struct table_shard_stats stats;
+    table_shard_load(map->table, shard, &stats);
+    *ret_stats = load_of(&stats);
+}
+
 void map_shard_stats(const struct map *map, uint32_t shard, struct map_shard *ret_stats)
 {
     struct table_shard_stats stats;
     table_shard_stats(map->table, shard, &stats);
-    *ret_stats = (struct map_shard){.records = stats.records,
-                                    .places = stats.places,
-                                    .bytes = stats.bytes,
-                                    .growing = stats.growing};
+    *ret_stats = load_of(&stats);
     memcpy(ret_stats->probes, stats.probes, sizeof(ret_stats->probes));
     copy_lock(&stats.lock, &ret_stats->lock);
 }

@@ -40,6 +40,8 @@ struct map_shard {
 uint32_t map_shard_count(const struct map *map);
 // `shard` < map_shard_count.
 void map_shard_stats(const struct map *map, uint32_t shard, struct map_shard *ret_stats);
+// Its records, places, bytes and growing alone: its lock is taken for a few loads.
+void map_shard_load(const struct map *map, uint32_t shard, struct map_shard *ret_stats);
 // Its lock alone: a few loads.
 void map_lock_stats(const struct map *map, uint32_t shard, struct map_lock *ret_stats);
 

@@ -20,6 +20,21 @@ static uint64_t greater(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
+static void show_load(const struct map *map)
+{
+    unsigned growing = 0;
+    double fullest = 0;
+    for (uint32_t i = 0; i < map_shard_count(map); i++) {
+        struct map_shard shard;
+        map_shard_load(map, i, &shard);
+        const double load = shard.places == 0 ? 0 : (double)shard.records / (double)shard.places;
+        fullest = load > fullest ? load : fullest;
+        growing += shard.growing;
+    }
+    metric_gauge(METRIC_MAP_SHARDS_GROWING, growing);
+    metric_gauge(METRIC_MAP_LOAD_MAX, fullest);
+}
+
 void map_meter_refresh(struct map_meter *meter, const struct map *map)
 {
     struct map_lock sum = {.entries = 0};
@@ -32,6 +47,7 @@ void map_meter_refresh(struct map_meter *meter, const struct map *map)
         sum.wait_max_ns = greater(sum.wait_max_ns, lock.wait_max_ns);
         sum.hold_max_ns = greater(sum.hold_max_ns, lock.hold_max_ns);
     }
+    show_load(map);
     count_up_to(METRIC_MAP_WRITES, &meter->writes, sum.entries);
     count_up_to(METRIC_MAP_LOCK_WAITS, &meter->waits, sum.waits);
     count_up_to(METRIC_MAP_LOCK_LONG_WAITS, &meter->long_waits, map_waits_next(map));

@@ -55,22 +55,36 @@ static void look_at_probes(const struct table *table, struct index index,
     }
 }
 
-void table_shard_stats(const struct table *table, uint32_t number,
-                       struct table_shard_stats *ret_stats)
+// Its index as it was then.
+static struct index read_load(const struct table *table, uint32_t number,
+                              struct table_shard_stats *ret_stats)
 {
     ASSERT(number < table_shard_count(table));
     struct shard *shard = &table->shards[number];
     struct index prev;
     *ret_stats = (struct table_shard_stats){.records = 0};
-    shard_lock_visit(&shard->lock, "table: shard_stats");
+    shard_lock_visit(&shard->lock, "table: shard_load");
     const struct index index = shard_index(shard);
     ret_stats->records = shard->count;
     ret_stats->places = ((uint64_t)index.mask + 1) * INDEX_PLACES;
     ret_stats->bytes = shard_bytes(shard);
     ret_stats->growing = shard_prev(shard, &prev);
     shard_lock_leave(&shard->lock);
+    return index;
+}
+
+void table_shard_load(const struct table *table, uint32_t shard,
+                      struct table_shard_stats *ret_stats)
+{
+    (void)read_load(table, shard, ret_stats);
+}
+
+void table_shard_stats(const struct table *table, uint32_t shard,
+                       struct table_shard_stats *ret_stats)
+{
+    const struct index index = read_load(table, shard, ret_stats);
     look_at_probes(table, index, ret_stats->probes);
-    table_lock_stats(table, number, &ret_stats->lock);
+    table_lock_stats(table, shard, &ret_stats->lock);
 }
 
 // --- counting reads

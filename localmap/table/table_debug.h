@@ -26,6 +26,9 @@ uint32_t table_shard_count(const struct table *table);
 // `shard` < table_shard_count.  Holds its lock for some loads only.
 void table_shard_stats(const struct table *table, uint32_t shard,
                        struct table_shard_stats *ret_stats);
+// Its records, places and state alone: a few loads under the lock.
+void table_shard_load(const struct table *table, uint32_t shard,
+                      struct table_shard_stats *ret_stats);
 // The lock's part alone, which takes no lock.
 void table_lock_stats(const struct table *table, uint32_t shard,
                       struct shard_lock_stats *ret_stats);
