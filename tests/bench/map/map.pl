@@ -73,9 +73,8 @@ sub pass_of_keys {
     in_turns(\@peers, "open $keys", \&Cells::keep);
     for my $dist (@{ $list{dists} }, $keys == 100_000 ? 'hot' : ()) {
         $_->ask("use $dist") for @peers;
-        for my $threads (@{ $list{threads} }) {
-            next if $dist eq 'hot' && $threads != 2;
-            in_turns(\@peers, "thru $_ $threads", \&Cells::keep) for @{ $list{reads} };
+        for my $reads (@{ $list{reads} }) {
+            in_turns(\@peers, "thru $reads $_", \&Cells::keep) for $dist eq 'hot' ? 2 : @{ $list{threads} };
         }
         next if !$wanted{many} || $dist eq 'hot';
         in_turns([grep { $_->{label} =~ /^(?:table|boost)/ } @peers], 'many', \&Cells::keep);

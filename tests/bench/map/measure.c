@@ -91,13 +91,11 @@ __attribute__((constructor)) static void learn_cores(void)
     }
 }
 
-void measure_pin(unsigned thread, unsigned threads)
+void measure_pin(unsigned thread)
 {
     cpu_set_t one;
     CPU_ZERO(&one);
-    if (threads > (unsigned)CPU_COUNT(&cores)) {
-        return;
-    }
+    thread %= (unsigned)CPU_COUNT(&cores);
     for (unsigned core = 0; core < CPU_SETSIZE; core++) {
         if (CPU_ISSET(core, &cores) && thread-- == 0) {
             CPU_SET(core, &one);

@@ -60,7 +60,7 @@ void measure_check(struct bench *bench, bool found, const struct peer_value *val
 double measure_resident(void);    // bytes of this process
 void *measure_memory(size_t len); // touched; ends the program when there is none
 void measure_sort(uint64_t *values, size_t count);
-// Keeps the calling thread on a core of its own among `threads`, as long as there is one for each: two that took
-// turns on one core would never meet.
-void measure_pin(unsigned thread, unsigned threads);
+// Keeps the calling thread, the `thread`th of those that work, on one core, all cores in turn.  Left to themselves two
+// threads may take turns on one core and never meet, and eight may stay on one of two.
+void measure_pin(unsigned thread);
 void measure_unpin(void);

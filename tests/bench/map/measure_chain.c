@@ -96,7 +96,7 @@ static uint64_t unknown_zero(const struct bench *bench)
 
 void measure_chain(struct bench *bench)
 {
-    measure_pin(0, 1);
+    measure_pin(0);
     chain_of_gets(bench, bench->ops / WARM_SHARE);
     double get = chain_of_gets(bench, bench->ops);
     double hash = chain_of_hashes(bench, peer_hash, unknown_zero(bench));

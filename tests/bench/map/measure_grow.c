@@ -15,7 +15,7 @@ static void *tend(void *arg)
 {
     const atomic_bool *stop = arg;
     const struct timespec pause = {.tv_nsec = TEND_EVERY_NS};
-    measure_pin(1, 2);
+    measure_pin(1);
     while (!atomic_load_explicit(stop, memory_order_relaxed)) {
         peer_tend();
         nanosleep(&pause, NULL);
@@ -54,7 +54,7 @@ void measure_grow(struct bench *bench, uint32_t keys)
     double ticks = measure_ticks_per_ns();
     double began = measure_now_ns();
     peer_open();
-    measure_pin(0, 2);
+    measure_pin(0);
     helper_start(&helper);
     for (uint32_t i = 0; i < keys; i++) {
         struct peer_value value = workload_value(i);

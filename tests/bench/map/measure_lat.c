@@ -27,7 +27,7 @@ static void *write_on(void *arg)
     struct scene *scene = arg;
     uint32_t ops = scene->bench->ops;
     uint64_t puts = 0;
-    measure_pin(1, 2);
+    measure_pin(1);
     atomic_store_explicit(&scene->writes, true, memory_order_relaxed);
     for (; !atomic_load_explicit(&scene->stop, memory_order_relaxed); puts++) {
         struct peer_value value = workload_value(puts);
@@ -71,7 +71,7 @@ static void run(struct scene *scene, bool beside, uint64_t *gaps)
     if (beside && pthread_create(&writer, NULL, write_on, scene) != 0) {
         report_give_up("cannot start a thread");
     }
-    measure_pin(0, 2);
+    measure_pin(0);
     while (beside && !atomic_load_explicit(&scene->writes, memory_order_relaxed)) {
         sched_yield();
     }

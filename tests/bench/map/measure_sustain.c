@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Two writers that never rest and two readers, on as many cores as there are.
+// Two writers that never rest and two readers, one of each on a core.
 #include "tests/bench/map/measure.h"
 
 #include "tests/bench/report.h"
@@ -16,6 +16,7 @@ struct worker {
     struct bench *bench;
     const atomic_bool *stop; // relaxed: nothing is handed over by it
     uint32_t first;
+    unsigned core;
     bool writes;
     pthread_t thread;
 };
@@ -36,6 +37,7 @@ static void *work(void *arg)
 {
     struct worker *worker = arg;
     uint32_t at = worker->first;
+    measure_pin(worker->core);
     while (!atomic_load_explicit(worker->stop, memory_order_relaxed)) {
         for (uint32_t i = 0; i < BETWEEN_COUNTS; i++) {
             work_once(worker, at);
@@ -78,8 +80,11 @@ void measure_sustain(struct bench *bench, unsigned seconds)
     struct worker workers[WORKERS];
     atomic_bool stop = false;
     for (unsigned i = 0; i < WORKERS; i++) {
-        workers[i] = (struct worker){
-            .bench = bench, .stop = &stop, .first = bench->ops / WORKERS * i, .writes = i % 2 == 0};
+        workers[i] = (struct worker){.bench = bench,
+                                     .stop = &stop,
+                                     .first = bench->ops / WORKERS * i,
+                                     .core = i / 2,
+                                     .writes = i % 2 == 0};
         if (pthread_create(&workers[i].thread, NULL, work, &workers[i]) != 0) {
             report_give_up("cannot start a thread");
         }

@@ -15,7 +15,6 @@ struct share {
     uint32_t end;
     unsigned read_percent;
     unsigned number;
-    unsigned threads;
     pthread_barrier_t *start;
     double began;
     double ended;
@@ -26,7 +25,7 @@ static void *work(void *arg)
 {
     struct share *share = arg;
     const struct workload *workload = &share->bench->workload;
-    measure_pin(share->number, share->threads);
+    measure_pin(share->number);
     pthread_barrier_wait(share->start);
     share->began = measure_now_ns();
     for (uint32_t i = share->first; i < share->end; i++) {
@@ -56,7 +55,6 @@ static double pass(struct bench *bench, uint32_t ops, unsigned read_percent, uns
                                    .end = each * (i + 1),
                                    .read_percent = read_percent,
                                    .number = i,
-                                   .threads = threads,
                                    .start = &start};
         if (pthread_create(&shares[i].thread, NULL, work, &shares[i]) != 0) {
             report_give_up("cannot start a thread");

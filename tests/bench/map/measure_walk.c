@@ -26,7 +26,7 @@ static void walk_once(struct bench *bench)
 static void *walk_on(void *arg)
 {
     struct walker *walker = arg;
-    measure_pin(1, 2);
+    measure_pin(1);
     while (!atomic_load_explicit(&walker->stop, memory_order_relaxed)) {
         atomic_store_explicit(&walker->walks, true, memory_order_relaxed);
         walk_once(walker->bench);
@@ -93,7 +93,7 @@ void measure_walk(struct bench *bench)
     uint64_t *took = measure_memory(bench->ops * sizeof(*took));
     struct puts alone;
     struct puts beside;
-    measure_pin(0, 2);
+    measure_pin(0);
     double walk = walk_ns(bench);
     put_all(bench, took, &alone);
     put_beside(bench, took, &beside);

@@ -130,7 +130,7 @@ static void *run(void *arg)
     struct world *world = runner->world;
     struct map_service service;
     uint32_t at = runner->number * 77;
-    measure_pin(runner->number, THREADS);
+    measure_pin(runner->number);
     pthread_barrier_wait(runner->start);
     double began = measure_now_ns();
     for (uint32_t round = 0; round < ROUNDS; round++) {

@@ -140,12 +140,13 @@ sub ratios {
     return sort { $a->[0] <=> $b->[0] } @found;
 }
 
-# The worst cell; every one that is under the limit is named.
+# The worst cell; the first of those that are under the limit are named.
 sub worst {
     my ($name, $limit, @found) = @_;
     return if !@found;
-    printf "  %s: %.2f in %s (keys, distribution, %% reads, threads)\n", $name, @$_
-        for grep { $_->[0] < $limit } @found;
+    my $under = grep { $_->[0] < $limit } @found;
+    printf "  %s: %d of %d cells are under %.1f, the worst:\n", $name, $under, scalar @found, $limit if $under;
+    printf "    %.2f in %s (keys, distribution, %% reads, threads)\n", @{ $found[$_] } for 0 .. min($under, 6) - 1;
     judge($name, $found[0][0], '>=', $limit);
     return;
 }
