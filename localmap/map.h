@@ -224,6 +224,44 @@ void map_scan(const struct map *map, map_scan_fn visit, void *arg);
 // Only the records of one partition.
 void map_scan_partition(const struct map *map, uint32_t partition, map_scan_fn visit, void *arg);
 
+// --- snapshots: every record as it was at one instant, each once, while writers go on.  What table.h says of the
+// two cuts holds.  Lists do not need one: who notes map_index before it reads, and then follows the
+// changefeed, misses nothing.  A snapshot is for what must add up: a sum, a file, a digest.
+
+enum map_cut { MAP_CUT_CAUSAL, MAP_CUT_STRICT };
+
+// A record of a snapshot; borrows.
+struct map_record {
+    struct span key;
+    struct map_facts facts;
+    bool digested; // counted in the digest of its partition
+    struct span body;
+};
+
+struct map_snapshot;
+
+// *gives* the snapshot, which must go before the map does; short-lived: see table.h.  ERR_NOMEM; ERR_FULL:
+// there are eight.
+enum err map_snapshot_new(struct map *map, enum map_cut cut,
+                          struct map_snapshot **ret_snapshot) MUST_USE;
+void map_snapshot_free(struct map_snapshot *snapshot); // accepts NULL
+
+// The index up to which the snapshot holds every change.  Later ones it may hold: they come again.
+uint64_t map_snapshot_index(const struct map_snapshot *snapshot);
+
+// Is called where the record lies, under a shard's lock: it is short and does not change the map.
+struct map_visitor {
+    void (*visit)(void *arg, const struct map_record *record);
+    void *arg;
+};
+
+// LOST: too much has changed meanwhile; make another one.
+enum map_snapshot_result { MAP_SNAPSHOT_MORE, MAP_SNAPSHOT_END, MAP_SNAPSHOT_LOST };
+
+// The next records, at most 64 KiB of them, in no order.  One thread at a time.
+enum map_snapshot_result map_snapshot_next(struct map_snapshot *snapshot,
+                                           const struct map_visitor *visitor) MUST_USE;
+
 // --- tenants: how many records each has, and how many it may have.
 //
 // What counts is what clients make without a bound of their own: registrations, and observations reported from
