@@ -12,21 +12,23 @@
 #define RANGE_MIN (UINT64_C(1) << 26)
 #define COMMIT_STEP (UINT64_C(1) << 20)
 #define PAGE ((uintptr_t)4096)
-#define LARGE_PAGE (UINT64_C(1) << 21)
-#define LARGE_FROM                                                                                 \
-    (UINT64_C(1) << 22) // bytes in use from which on large pages are worth their rest
+#define AHEAD_FROM (UINT64_C(1) << 22) // bytes in use below which nothing is done ahead
+#define AHEAD_STEP (UINT64_C(1) << 20)
+// How much is populated ahead of what is in use: a part of it.
+#define AHEAD_PART 32
+#define AHEAD_MIN AHEAD_STEP
+#define AHEAD_MAX (16 * AHEAD_STEP)
 #define FIRST_PIECE 2048
 
 struct range {
     char *base;
     uint64_t size;
     void **owners;
-    void *reserved; // what was mapped: `base` is the first large page in it
-    uint64_t reserved_size;
     pthread_mutex_t lock; // rank 31; guards those below
     uint64_t used;
     uint64_t small, small_end; // what is left of the window for small pieces
     uint64_t committed;        // may be read and written
+    uint64_t ahead;            // has had its pages populated
 };
 
 static uint64_t up_to(uint64_t value, uint64_t multiple)
@@ -34,17 +36,24 @@ static uint64_t up_to(uint64_t value, uint64_t multiple)
     return (value + multiple - 1) / multiple * multiple;
 }
 
+// Addresses that may be used at once need no call later, in the middle of a put; but a kernel that counts
+// promises (vm.overcommit_memory = 2) refuses so many, and then they come bit by bit.
+static void *map_pages(uint64_t bytes, int protection)
+{
+    void *pages =
+        mmap(NULL, (size_t)bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return pages == MAP_FAILED ? NULL : pages;
+}
+
 // As many addresses as may be had: a limit of the process (RLIMIT_AS) may not let us have all.
 static bool reserve(struct range *range)
 {
     for (uint64_t size = RANGE_MAX; size >= RANGE_MIN; size /= 2) {
-        void *pages = mmap(NULL, (size_t)(size + LARGE_PAGE), PROT_NONE,
-                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (pages != MAP_FAILED) {
-            range->reserved = pages;
-            range->reserved_size = size + LARGE_PAGE;
-            range->base = (char *)pages + (up_to((uintptr_t)pages, LARGE_PAGE) - (uintptr_t)pages);
+        void *usable = map_pages(size, PROT_READ | PROT_WRITE);
+        range->base = usable != NULL ? usable : map_pages(size, PROT_NONE);
+        if (range->base != NULL) {
             range->size = size;
+            range->committed = usable != NULL ? size : 0;
             return true;
         }
     }
@@ -94,8 +103,8 @@ void range_free(struct range *range)
     if (range == NULL) {
         return;
     }
-    if (range->reserved != NULL) {
-        (void)munmap(range->reserved, (size_t)range->reserved_size);
+    if (range->base != NULL) {
+        (void)munmap(range->base, (size_t)range->size);
     }
     free(range->owners);
     pthread_mutex_destroy(&range->lock);
@@ -164,16 +173,29 @@ void range_populate(char *from, size_t bytes)
     populate(from - before, bytes + before);
 }
 
-void range_ahead(struct range *range)
+// The next step that is to be populated.  false: enough is ahead.
+static bool next_ahead(struct range *range, uint64_t *ret_from)
 {
     pthread_mutex_lock(&range->lock);
-    uint64_t from = up_to(range->committed, LARGE_PAGE);
-    bool wanted = range->used >= LARGE_FROM && range->committed - range->used < LARGE_PAGE &&
-                  commit(range, from + LARGE_PAGE, LARGE_PAGE);
+    uint64_t distance = range->used / AHEAD_PART;
+    distance = distance < AHEAD_MIN ? AHEAD_MIN : distance;
+    distance = distance > AHEAD_MAX ? AHEAD_MAX : distance;
+    uint64_t from = range->ahead > range->used ? range->ahead : range->used;
+    bool wanted = range->used >= AHEAD_FROM && from < range->used + distance &&
+                  commit(range, from + AHEAD_STEP, AHEAD_STEP);
+    range->ahead = wanted ? from + AHEAD_STEP : range->ahead;
     pthread_mutex_unlock(&range->lock);
-    if (wanted) {
-        (void)madvise(range->base + from, LARGE_PAGE, MADV_HUGEPAGE);
-        populate(range->base + from, LARGE_PAGE);
+    *ret_from = from;
+    return wanted;
+}
+
+// Ordinary pages: with large ones, who touches one that is not there yet waits until 2 MiB are zeros, and the
+// worst put while a table grows was milliseconds rather than a tenth of one.
+void range_ahead(struct range *range)
+{
+    uint64_t from = 0;
+    while (next_ahead(range, &from)) {
+        populate(range->base + from, AHEAD_STEP);
     }
 }
 

@@ -33,8 +33,7 @@ void **range_owner(const struct range *range, uint64_t at);
 
 // For a thread beside; none of them changes what is read, so none needs a lock of the piece's owner.
 void range_populate(char *from, size_t bytes); // has the kernel give the pages now
-// Sees to it that what is taken next has its pages, in large ones where the kernel has them: a table of that size
-// otherwise misses the TLB with each look-up.
+// Sees to it that what is taken next has its pages: 1 to 16 MiB of it, a 32nd of what is in use.
 void range_ahead(struct range *range);
 
 // Gives pages back; they read as zeros from then on.  Whole pages within the piece only.

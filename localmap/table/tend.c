@@ -91,9 +91,9 @@ static void tend_chunk(const struct table *table, struct shard *shard)
 uint64_t table_tend(struct table *table)
 {
     uint64_t vacant = 0;
-    range_ahead(table->range);
     for (uint32_t i = 0; i < route_count(route_of(table)); i++) {
         struct shard *shard = &table->shards[i];
+        range_ahead(table->range); // each index takes of it
         tend_index(table, shard);
         tend_chunk(table, shard);
         shard_lock_visit(&shard->lock, "table: tend");
