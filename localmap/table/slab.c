@@ -76,6 +76,7 @@ void slab_fini(struct slab *slab)
 {
     free_chunks(slab->chunks);
     free_chunks(slab->released);
+    free_chunks(slab->ahead);
 }
 
 static struct record *at(const struct slab *slab, uint32_t ref)
@@ -194,29 +195,57 @@ static bool restore(struct slab *slab, size_t words)
     return false;
 }
 
-static enum err add_chunk(struct slab *slab, size_t slot_size)
+// One that holds a slot of that size at least.  NULL: no memory.
+static struct slab_chunk *new_chunk(struct slab *slab, size_t slot_size)
 {
     uint64_t place = 0;
     size_t size = slab->chunk_size < slot_size ? SLAB_CHUNK_MAX : slab->chunk_size;
     struct slab_chunk *chunk = calloc(1, sizeof(*chunk));
     if (chunk == NULL || range_take(slab->range, size, 8, &place) != ERR_OK) {
         free(chunk);
-        return ERR_NOMEM;
+        return NULL;
     }
-    if (slab->chunks != NULL) {
-        use_tail(slab);
-    }
-    chunk->older = slab->chunks;
     chunk->first = chunk->cut = (uint32_t)(place / 8);
     chunk->end = (uint32_t)((place + size) / 8);
     if (size == SLAB_CHUNK_MAX) {
         *range_owner(slab->range, place) = chunk;
     }
+    slab->held += size;
+    slab->chunk_size = size * 2 > SLAB_CHUNK_MAX ? SLAB_CHUNK_MAX : (uint32_t)size * 2;
+    return chunk;
+}
+
+static size_t chunk_len(const struct slab_chunk *chunk)
+{
+    return 8 * (size_t)(chunk->end - chunk->first);
+}
+
+static void cut_from(struct slab *slab, struct slab_chunk *chunk)
+{
+    if (slab->chunks != NULL) {
+        use_tail(slab);
+    }
+    chunk->older = slab->chunks;
     slab->chunks = chunk;
     slab->next = chunk->first;
     slab->end = chunk->end;
-    slab->held += size;
-    slab->chunk_size = size * 2 > SLAB_CHUNK_MAX ? SLAB_CHUNK_MAX : (uint32_t)size * 2;
+}
+
+static enum err add_chunk(struct slab *slab, size_t slot_size)
+{
+    struct slab_chunk *ahead = slab->ahead;
+    if (ahead != NULL) {
+        slab->ahead = NULL;
+        cut_from(slab, ahead);
+        if (chunk_len(ahead) >= slot_size) {
+            return ERR_OK;
+        }
+    }
+    struct slab_chunk *chunk = new_chunk(slab, slot_size);
+    if (chunk == NULL) {
+        return ERR_NOMEM;
+    }
+    cut_from(slab, chunk);
     return ERR_OK;
 }
 
@@ -264,7 +293,18 @@ enum err slab_reserve(struct slab *slab, size_t bytes)
     if (8 * (size_t)(slab->end - slab->next) >= wanted) {
         return ERR_OK;
     }
-    return add_chunk(slab, wanted);
+    // Kept aside until what is left is used: to leave it would waste up to a chunk in each shard.
+    if (slab->ahead == NULL) {
+        slab->ahead = new_chunk(slab, wanted);
+    }
+    return slab->ahead != NULL ? ERR_OK : ERR_NOMEM;
+}
+
+struct slab_uncut slab_ahead(const struct slab *slab)
+{
+    const struct slab_chunk *chunk = slab->ahead;
+    return chunk == NULL ? (struct slab_uncut){NULL, 0}
+                         : (struct slab_uncut){(char *)at(slab, chunk->first), chunk_len(chunk)};
 }
 
 struct slab_uncut slab_uncut(const struct slab *slab)
@@ -277,14 +317,16 @@ struct slab_uncut slab_uncut(const struct slab *slab)
 struct slab_chunk *slab_sparse(const struct slab *slab, unsigned percent)
 {
     const struct slab_chunk *current = slab->chunks;
+    struct slab_chunk *sparsest = NULL;
+    uint32_t most = SLAB_CHUNK_MAX / 100 * percent;
     for (struct slab_chunk *chunk = slab->chunks; chunk != NULL; chunk = chunk->older) {
         bool whole = chunk->end - chunk->first == WINDOW_WORDS;
         if (chunk != current && whole && chunk_of(slab, chunk->first) == chunk &&
-            chunk->live <= SLAB_CHUNK_MAX / 100 * percent) {
-            return chunk;
+            chunk->live <= most && (sparsest == NULL || chunk->live < sparsest->live)) {
+            sparsest = chunk;
         }
     }
-    return NULL;
+    return sparsest;
 }
 
 uint32_t slab_chunk_next(const struct slab *slab, const struct slab_chunk *chunk, uint32_t *next)

@@ -24,6 +24,7 @@ struct slab {
     struct range *range;
     struct slab_chunk *chunks;   // from the highest address down; the first is the one that is cut
     struct slab_chunk *released; // without pages
+    struct slab_chunk *ahead;    // NULL, or the next one, which is not cut yet
     uint32_t next, end;          // of the uncut part
     uint32_t chunk_size;         // of the next one
     uint64_t used;               // bytes of slots in use
@@ -57,10 +58,13 @@ struct slab_uncut {
     size_t bytes;
 };
 struct slab_uncut slab_uncut(const struct slab *slab);
+struct slab_uncut
+slab_ahead(const struct slab *slab); // the chunk that was taken ahead; bytes 0: none
 
 // --- giving back
 
-// A chunk of the largest size, not the one that is cut, of which at most `percent` is in use; NULL: none.
+// The emptiest chunk of the largest size, not the one that is cut, of which at most `percent` is in use; NULL:
+// none.
 struct slab_chunk *slab_sparse(const struct slab *slab, unsigned percent);
 // Its slots in use, from `*at` on (0: the first; the caller only hands it back).  0: no more.
 uint32_t slab_chunk_next(const struct slab *slab, const struct slab_chunk *chunk, uint32_t *at);

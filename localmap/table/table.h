@@ -154,3 +154,6 @@ enum err table_reserve(struct table *table, uint32_t records) MUST_USE;
 // out of chunks that are nearly empty and gives those back.  Takes each shard's lock for some microseconds
 // at a time.  One thread at a time.  Returns the bytes of chunks in which nobody lives, which are to come.
 uint64_t table_tend(struct table *table);
+// For whoever is short of memory: a step of giving back what is vacant all over, at the price of moving far more
+// records.  By the same thread.  false: there is nothing to gain.
+bool table_compact(struct table *table);

@@ -8,6 +8,8 @@
 #define SPARSE_PERCENT 40
 #define SLACK_CHUNKS 3 // vacant memory of a shard below which nothing is moved
 #define MOVES_AT_ONCE 16
+#define DENSE_PERCENT 90 // by those who are short of memory
+#define DENSE_SLACK 2
 
 static enum err reserve_in(const struct table *table, struct shard *shard, uint32_t records)
 {
@@ -24,8 +26,12 @@ enum err table_reserve(struct table *table, uint32_t records)
         shard_lock_visit(&shard->lock, "table: reserve");
         err = reserve_in(table, shard, records);
         struct slab_uncut uncut = slab_uncut(&shard->slab);
+        struct slab_uncut ahead = slab_ahead(&shard->slab);
         shard_lock_leave(&shard->lock);
         range_populate(uncut.start, uncut.bytes); // addresses stay ours, so no lock is needed
+        if (ahead.bytes > 0) {
+            range_populate(ahead.start, ahead.bytes);
+        }
     }
     return err;
 }
@@ -68,14 +74,19 @@ static bool empty_chunk(const struct table *table, struct shard *shard, struct s
     return slab_chunk_next(&shard->slab, chunk, &at) == 0;
 }
 
-// Gives a chunk back that is nearly empty.  In several steps, so that no writer waits long.
-static void tend_chunk(const struct table *table, struct shard *shard)
+// How full a chunk may be to be emptied, and of how many chunks' memory that is vacant.
+struct thrift {
+    unsigned percent, slack;
+};
+
+// Gives a chunk back that is nearly empty.  In several steps, so that no writer waits long.  false: there is none.
+static bool tend_chunk(const struct table *table, struct shard *shard, const struct thrift *thrift)
 {
     shard_lock_visit(&shard->lock, "table: tend");
     uint64_t vacant = shard->slab.held - shard->slab.used;
     struct slab_chunk *chunk = NULL;
-    if (vacant >= SLACK_CHUNKS * (uint64_t)SLAB_CHUNK_MAX) {
-        chunk = slab_sparse(&shard->slab, SPARSE_PERCENT);
+    if (vacant >= thrift->slack * (uint64_t)SLAB_CHUNK_MAX) {
+        chunk = slab_sparse(&shard->slab, thrift->percent);
     }
     if (chunk != NULL) {
         slab_close(&shard->slab, chunk);
@@ -86,16 +97,28 @@ static void tend_chunk(const struct table *table, struct shard *shard)
         }
     }
     shard_lock_leave(&shard->lock);
+    return chunk != NULL;
+}
+
+bool table_compact(struct table *table)
+{
+    static const struct thrift dense = {DENSE_PERCENT, DENSE_SLACK};
+    bool more = false;
+    for (uint32_t i = 0; i < route_count(route_of(table)); i++) {
+        more = tend_chunk(table, &table->shards[i], &dense) || more;
+    }
+    return more;
 }
 
 uint64_t table_tend(struct table *table)
 {
+    static const struct thrift usual = {SPARSE_PERCENT, SLACK_CHUNKS};
     uint64_t vacant = 0;
     for (uint32_t i = 0; i < route_count(route_of(table)); i++) {
         struct shard *shard = &table->shards[i];
         range_ahead(table->range); // each index takes of it
         tend_index(table, shard);
-        tend_chunk(table, shard);
+        (void)tend_chunk(table, shard, &usual);
         shard_lock_visit(&shard->lock, "table: tend");
         struct slab_uncut uncut = slab_uncut(&shard->slab);
         bool fresh = uncut.start + uncut.bytes != shard->populated.start + shard->populated.bytes;

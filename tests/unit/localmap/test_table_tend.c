@@ -206,6 +206,52 @@ TEST(what_is_made_tight_gives_the_rest_back)
     table_free(table);
 }
 
+// Every fifth, so that no chunk is nearly empty.
+TEST(who_is_short_of_memory_gets_back_what_is_vacant_all_over)
+{
+    struct table *table = table_of(2);
+    struct span none = SPAN_NONE;
+    for (size_t i = 0; i < KEYS; i++) {
+        CHECK_OK(store(table, i, LARGE));
+    }
+    for (size_t i = 0; i < KEYS; i += 5) {
+        CHECK_OK(change(table, i, decide_remove, &none));
+    }
+    uint64_t vacant = tend_until_still(table);
+    CHECK_INT(vacant, gt, (uint64_t)KEYS / 5 * LARGE); // usual thrift leaves it
+    unsigned steps = 0;
+    while (table_compact(table)) {
+        CHECK_INT(++steps, lt, 2000);
+    }
+    CHECK_INT(table_tend(table), lt, 2 * 3 * 65536);
+    for (size_t i = 0; i < KEYS; i++) {
+        CHECK_EQ(holds(table, i), i % 5 != 0);
+    }
+    table_free(table);
+}
+
+// More than what is left of a chunk, and the chunk is not left for it.
+TEST(room_ahead_wastes_nothing_of_what_is_there)
+{
+    struct table *table = table_of(1);
+    for (size_t i = 0; i < 100; i++) {
+        CHECK_OK(store(table, i, LARGE));
+    }
+    for (int again = 0; again < 100; again++) {
+        CHECK_OK(table_reserve(table, 128));
+    }
+    uint64_t before = table_bytes(table);
+    for (size_t i = 100; i < 200; i++) {
+        CHECK_OK(store(table, i, LARGE));
+        CHECK_OK(table_reserve(table, 128));
+    }
+    CHECK_INT(table_bytes(table) - before, lt, 100 * (LARGE + 300) + 65536);
+    for (size_t i = 0; i < 200; i++) {
+        CHECK(holds(table, i));
+    }
+    table_free(table);
+}
+
 TEST(what_was_reserved_needs_no_memory)
 {
     struct table *table = table_of(1);
@@ -278,4 +324,6 @@ SUITE("localmap/table_tend", T(a_small_copy_gets_the_beginning_and_the_length),
       T(many_keys_at_once_are_found_as_one_by_one),
       T(a_sample_is_a_held_record_with_the_tick_of_its_last_use),
       T(a_sample_is_found_behind_an_index_that_grows), T(what_is_made_tight_gives_the_rest_back),
-      T(what_was_reserved_needs_no_memory), T(memory_goes_back_and_comes_again_under_readers));
+      T(who_is_short_of_memory_gets_back_what_is_vacant_all_over),
+      T(room_ahead_wastes_nothing_of_what_is_there), T(what_was_reserved_needs_no_memory),
+      T(memory_goes_back_and_comes_again_under_readers));
