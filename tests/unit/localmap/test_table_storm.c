@@ -1,176 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 // Everything at once, under readers that know what they must find: a table grows while its values change
-// their length, keys come and go in bursts, others are looked for that never were, and somebody walks.
-// Each value says whose it is, which change of that key it is, and is checked in every byte.
-//
-//     missed      a key that was there all the time was not found
-//     torn        a value was not whole, or another key's
-//     backwards   a reader saw an older value of a key after a newer one
-//     ghosts      a key was found that never was, or that its only writer had removed
-//     unevenly    a walk met a key that was there all the time not exactly once, or a later one twice
-//     lost        a change was made of something other than what the change before had left
+// their length, keys come and go in bursts, others are looked for that never were, somebody walks, somebody takes
+// snapshots, and somebody keeps house.  What can be wrong then: storm.h.
 //
 // The rounds are a fixed amount of work.  STORM_SECONDS=n adds rounds with ever other seeds until n seconds
 // are over (from 50 on with CK_FORK=no as well: a test in a process of its own has a minute).
 #include "base/clock.h"
-#include "base/random.h"
-#include "localmap/table/table.h"
-#include "tests/lib/sanitizer.h"
 #include "tests/lib/suite.h"
+#include "tests/unit/localmap/storm.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
+#include <sched.h>
 #include <stdio.h>
 
-#define LASTING 12000 // keys that come one by one and then stay
-#define HOT 4 // the first of them, which are read and changed as often as all others together
-#define HOT_LEN 1000 // of their values, which stay where they are: only reading takes its time
-#define FLEETING 400 // keys of each of those that come and go
-#define CHURNERS 2
-#define READERS 3
 #define WALKERS 1
-#define THREADS (1 + CHURNERS + READERS + WALKERS)
-#define ROUNDS (SANITIZER_THREAD ? 1 : 3)
-#define VALUE_MIN 24
-#define VALUE_MAX 4000
-#define FAULTS(row)                                                                                \
-    row(MISSED, missed) row(TORN, torn) row(BACKWARDS, backwards) row(GHOST, ghosts)               \
-        row(UNEVEN, unevenly) row(LOST, lost)
-
-enum fault {
-#define ROW(id, name) FAULT_##id,
-    FAULTS(ROW)
-#undef ROW
-        FAULT_COUNT
-};
-
-static const char *const fault_names[] = {
-#define ROW(id, name) #name,
-    FAULTS(ROW)
-#undef ROW
-};
-
-struct storm {
-    struct table *table;
-    uint64_t seed;
-    // Lasting keys below it are there.  Stored with release by the grower; pairs with the acquire in lasting.
-    atomic_uint grown;
-    atomic_uint walks; // finished; the grower waits for two of them
-    atomic_bool over;
-    atomic_uint faults[FAULT_COUNT];
-    atomic_uint_fast64_t raised; // changes of lasting keys, their first included
-    uint64_t fleeting[CHURNERS]
-                     [FLEETING];       // the count in the value held, 0: none; of its churner only
-    uint64_t ever[CHURNERS][FLEETING]; // the last count that it had
-    uint64_t seen[READERS][LASTING + FLEETING]; // of its reader only
-};
-
-struct part {
-    struct storm *storm;
-    unsigned number; // among those that do the same
-    struct random random;
-};
-
-static void blame(struct storm *storm, enum fault fault, bool guilty)
-{
-    if (guilty) {
-        atomic_fetch_add_explicit(&storm->faults[fault], 1, memory_order_relaxed);
-    }
-}
-
-static unsigned lasting(const struct storm *storm)
-{
-    return atomic_load_explicit(&storm->grown, memory_order_acquire);
-}
-
-static bool over(const struct storm *storm)
-{
-    return atomic_load_explicit(&storm->over, memory_order_relaxed);
-}
-
-// --- keys and values
-
-// A key of `kind` and number; one in a hundred is as long as a key can be.
-static struct span key_text(unsigned kind, unsigned number, char text[TABLE_KEY_MAX])
-{
-    size_t len = number % 100 == 99 ? TABLE_KEY_MAX : 12 + number % 37;
-    memset(text, '.', len);
-    int head = snprintf(text, TABLE_KEY_MAX, "%u-%u", kind, number);
-    text[head] = '.';
-    return span_of(text, len);
-}
-
-enum kind { KIND_LASTING, KIND_NEVER, KIND_FLEETING }; // and the churner's number
-
-static uint64_t identity(unsigned kind, unsigned number)
-{
-    return (uint64_t)kind << 32 | number;
-}
-
-static uint64_t mix(uint64_t a, uint64_t b)
-{
-    uint64_t x = (a ^ b * UINT64_C(0x9e3779b97f4a7c15)) * UINT64_C(0xbf58476d1ce4e5b9);
-    return x ^ x >> 29;
-}
-
-// | identity | count | mix of both and the length | a stream made of all three ... |
-static struct span value_text(uint64_t of, uint64_t count, size_t len, char text[VALUE_MAX])
-{
-    uint64_t words[VALUE_MAX / 8 + 1] = {of, count, mix(mix(of, count), len)};
-    for (size_t i = 3; i * 8 < len; i++) {
-        words[i] = mix(words[2], i);
-    }
-    memcpy(text, words, len);
-    return span_of(text, len);
-}
-
-// The count in a whole value of `of`; 0: it is none.
-static uint64_t value_count(uint64_t of, struct span value)
-{
-    char text[VALUE_MAX];
-    uint64_t count = 0;
-    if (value.len < VALUE_MIN || value.len > VALUE_MAX) {
-        return 0;
-    }
-    memcpy(&count, value.ptr + 8, sizeof(count));
-    return span_eq(value, value_text(of, count, value.len, text)) ? count : 0;
-}
-
-// Mostly short; now and then so long that the value needs another size of slot altogether.
-static size_t some_length(struct random *random)
-{
-    uint64_t most = random_below(random, 200) == 0 ? VALUE_MAX - VALUE_MIN
-                    : random_below(random, 8) == 0 ? 400
-                                                   : 60;
-    return VALUE_MIN + (size_t)random_below(random, most + 1);
-}
-
-// One of the lasting keys.
-static unsigned some_lasting(struct random *random, unsigned grown)
-{
-    bool hot = grown > HOT && random_below(random, 2) == 0;
-    return (unsigned)random_below(random, hot ? HOT : grown);
-}
-
-// --- calls of the table
-
-struct sight {
-    size_t len;
-    char value[VALUE_MAX];
-};
-
-static void look(void *arg, struct span value)
-{
-    struct sight *sight = arg;
-    sight->len = value.len;
-    memcpy(sight->value, value.ptr, value.len < VALUE_MAX ? value.len : VALUE_MAX);
-}
-
-static bool find(const struct storm *storm, struct span bytes, struct sight *ret_sight)
-{
-    const struct table_key key = table_key(storm->table, bytes);
-    return table_read(storm->table, &key, look, ret_sight);
-}
+#define ROUNDS (SANITIZER_THREAD ? 1 : 2)
+#define SNAPPERS 1
+#define KEEPERS 1
+#define THREADS (1 + STORM_CHURNERS + STORM_READERS + WALKERS + SNAPPERS + KEEPERS)
+#define FLOOD_LEN                                                                                  \
+    900         // of values that come and go all at once: their chunks are empty then, and go back
+#define MANY 24 // keys that are read in one call
+#define STEPS                                                                                      \
+    32 // of the growth of a round, each with a snapshot and a walk: more would keep writers out
+#define TRACKED 16 // keys whose values a snapshot is held against
 
 // One change of a key; the value of a store follows the one before it by one.
 struct wish {
@@ -180,17 +33,17 @@ struct wish {
     uint64_t before; // what the count must be; UINT64_MAX: whatever it is
     uint64_t after;  // UINT64_MAX: one more
     size_t len;
-    char text[VALUE_MAX];
+    char text[STORM_VALUE_MAX];
 };
 
 static enum table_verdict decide(void *arg, struct span old, struct table_value *ret_new)
 {
     struct wish *wish = arg;
-    uint64_t count = old.ptr == NULL ? 0 : value_count(wish->of, old);
-    blame(wish->storm, FAULT_TORN, old.ptr != NULL && count == 0);
-    blame(wish->storm, FAULT_LOST, wish->before != UINT64_MAX && wish->before != count);
+    uint64_t count = old.ptr == NULL ? 0 : storm_count(wish->of, old);
+    storm_blame(wish->storm, STORM_TORN, old.ptr != NULL && count == 0);
+    storm_blame(wish->storm, STORM_LOST, wish->before != UINT64_MAX && wish->before != count);
     uint64_t next = wish->after == UINT64_MAX ? count + 1 : wish->after;
-    struct span value = value_text(wish->of, next, wish->len, wish->text);
+    struct span value = storm_value(wish->of, next, wish->len, wish->text);
     ret_new->head = span_of(value.ptr, 16);
     ret_new->body = span_of(value.ptr + 16, value.len - 16);
     return wish->verdict;
@@ -202,66 +55,68 @@ static void change(struct wish *wish, struct span bytes, bool create)
     const struct table_change update = {
         .decide = decide, .arg = wish, .room = wish->len, .create = create};
     enum err err = table_update(wish->storm->table, &key, &update);
-    blame(wish->storm, FAULT_MISSED, err != ERR_OK);
+    storm_blame(wish->storm, STORM_MISSED, err != ERR_OK);
 }
 
 // --- those who write
 
-static void raise(struct part *part, unsigned number, bool create)
+static void raise(struct storm_part *part, unsigned number, bool create)
 {
     char text[TABLE_KEY_MAX];
     struct wish wish = {.storm = part->storm,
                         .verdict = TABLE_STORE,
-                        .of = identity(KIND_LASTING, number),
+                        .of = storm_identity(STORM_KIND_LASTING, number),
                         .before = create ? 0 : UINT64_MAX,
                         .after = UINT64_MAX,
-                        .len = number < HOT ? HOT_LEN : some_length(&part->random)};
-    change(&wish, key_text(KIND_LASTING, number, text), create);
+                        .len = number < STORM_HOT ? STORM_HOT_LEN : storm_length(&part->random)};
+    change(&wish, storm_key(STORM_KIND_LASTING, number, text), create);
     atomic_fetch_add_explicit(&part->storm->raised, 1, memory_order_relaxed);
 }
 
 static void *grow(void *arg)
 {
-    struct part *part = arg;
+    struct storm_part *part = arg;
     struct storm *storm = part->storm;
-    for (unsigned i = 0; i < LASTING; i++) {
+    for (unsigned i = 0; i < STORM_LASTING; i++) {
         raise(part, i, true);
         atomic_store_explicit(&storm->grown, i + 1, memory_order_release);
-        raise(part, some_lasting(&part->random, i + 1), false);
+        raise(part, storm_pick(&part->random, i + 1), false);
     }
-    while (atomic_load_explicit(&storm->walks, memory_order_relaxed) < 2) {
-        raise(part, some_lasting(&part->random, LASTING), false);
+    while (atomic_load_explicit(&storm->walks, memory_order_relaxed) < STEPS + 2) {
+        raise(part, storm_pick(&part->random, STORM_LASTING), false);
     }
     atomic_store_explicit(&storm->over, true, memory_order_relaxed);
     return NULL;
 }
 
 // Only this thread writes the key, so it knows what is there.
-static void check_own(struct part *part, unsigned number, struct span key)
+static void check_own(struct storm_part *part, unsigned number, struct span key)
 {
-    struct sight sight = {.len = 0};
+    struct storm_sight sight = {.len = 0};
     uint64_t held = part->storm->fleeting[part->number][number];
-    bool found = find(part->storm, key, &sight);
-    uint64_t of = identity(KIND_FLEETING + part->number, number);
-    uint64_t count = found ? value_count(of, span_of(sight.value, sight.len)) : 0;
-    blame(part->storm, FAULT_TORN, found && count == 0);
-    blame(part->storm, FAULT_GHOST, found && held == 0);
-    blame(part->storm, FAULT_MISSED, !found && held != 0);
-    blame(part->storm, FAULT_BACKWARDS, count != 0 && held != 0 && count != held);
+    bool found = storm_find(part->storm, key, &sight);
+    uint64_t of = storm_identity(STORM_KIND_FLEETING + part->number, number);
+    uint64_t count = found ? storm_count(of, span_of(sight.value, sight.len)) : 0;
+    storm_blame(part->storm, STORM_TORN, found && count == 0);
+    storm_blame(part->storm, STORM_GHOST, found && held == 0);
+    storm_blame(part->storm, STORM_MISSED, !found && held != 0);
+    storm_blame(part->storm, STORM_BACKWARDS, count != 0 && held != 0 && count != held);
 }
 
-static void change_own(struct part *part, unsigned number, bool remove)
+// `len`: of the new value; 0: it is removed.
+static void change_own(struct storm_part *part, unsigned number, size_t len)
 {
     char text[TABLE_KEY_MAX];
+    bool remove = len == 0;
     uint64_t *held = &part->storm->fleeting[part->number][number];
     uint64_t *ever = &part->storm->ever[part->number][number];
-    struct span key = key_text(KIND_FLEETING + part->number, number, text);
+    struct span key = storm_key(STORM_KIND_FLEETING + part->number, number, text);
     struct wish wish = {.storm = part->storm,
                         .verdict = remove ? TABLE_REMOVE : TABLE_STORE,
-                        .of = identity(KIND_FLEETING + part->number, number),
+                        .of = storm_identity(STORM_KIND_FLEETING + part->number, number),
                         .before = *held,
                         .after = *ever + 1,
-                        .len = some_length(&part->random)};
+                        .len = remove ? STORM_VALUE_MIN : len};
     if (!remove || *held != 0) {
         change(&wish, key, !remove);
         *ever += remove ? 0 : 1;
@@ -272,72 +127,111 @@ static void change_own(struct part *part, unsigned number, bool remove)
     }
 }
 
+// All of its own get long values, or go.
+static void flood(struct storm_part *part, size_t len)
+{
+    for (unsigned i = 0; i < STORM_FLEETING && !storm_over(part->storm); i++) {
+        change_own(part, i, len);
+    }
+}
+
 // Keys come and go one by one, then all at once; lasting ones are changed in between.
 static void *churn(void *arg)
 {
-    struct part *part = arg;
-    while (!over(part->storm)) {
-        for (unsigned i = 0; i < FLEETING && !over(part->storm); i++) {
-            unsigned number = (unsigned)random_below(&part->random, FLEETING);
-            unsigned grown = lasting(part->storm);
-            change_own(part, number, random_below(&part->random, 3) == 0);
+    struct storm_part *part = arg;
+    while (!storm_over(part->storm)) {
+        for (unsigned i = 0; i < STORM_FLEETING && !storm_over(part->storm); i++) {
+            unsigned number = (unsigned)random_below(&part->random, STORM_FLEETING);
+            unsigned grown = storm_lasting(part->storm);
+            bool remove = random_below(&part->random, 3) == 0;
+            change_own(part, number, remove ? 0 : storm_length(&part->random));
             if (grown > 0) {
-                raise(part, some_lasting(&part->random, grown), false);
+                raise(part, storm_pick(&part->random, grown), false);
             }
         }
-        for (unsigned i = 0; i < FLEETING && !over(part->storm); i++) {
-            change_own(part, i, true);
-        }
+        flood(part, FLOOD_LEN);
+        flood(part, 0);
     }
     return NULL;
 }
 
 // --- those who read
 
-static void read_lasting(struct part *part, unsigned grown)
+static void saw_lasting(struct storm_part *part, unsigned number, struct span value)
 {
-    char text[TABLE_KEY_MAX];
-    struct sight sight = {.len = 0};
-    unsigned number = some_lasting(&part->random, grown);
     uint64_t *seen = &part->storm->seen[part->number][number];
-    bool found = find(part->storm, key_text(KIND_LASTING, number, text), &sight);
-    uint64_t count =
-        found ? value_count(identity(KIND_LASTING, number), span_of(sight.value, sight.len)) : 0;
-    blame(part->storm, FAULT_MISSED, !found);
-    blame(part->storm, FAULT_TORN, found && count == 0);
-    blame(part->storm, FAULT_BACKWARDS, count != 0 && count < *seen);
+    uint64_t count = storm_count(storm_identity(STORM_KIND_LASTING, number), value);
+    storm_blame(part->storm, STORM_TORN, count == 0);
+    storm_blame(part->storm, STORM_BACKWARDS, count != 0 && count < *seen);
     *seen = count > *seen ? count : *seen;
 }
 
-static void read_fleeting(struct part *part)
+static void read_lasting(struct storm_part *part, unsigned grown)
 {
     char text[TABLE_KEY_MAX];
-    struct sight sight = {.len = 0};
-    unsigned number = (unsigned)random_below(&part->random, FLEETING);
-    unsigned kind = KIND_FLEETING + part->number % CHURNERS;
-    uint64_t *seen = &part->storm->seen[part->number][LASTING + number];
-    if (find(part->storm, key_text(kind, number, text), &sight)) {
-        uint64_t count = value_count(identity(kind, number), span_of(sight.value, sight.len));
-        blame(part->storm, FAULT_TORN, count == 0);
-        blame(part->storm, FAULT_BACKWARDS, count != 0 && count < *seen);
+    struct storm_sight sight = {.len = 0};
+    unsigned number = storm_pick(&part->random, grown);
+    if (storm_find(part->storm, storm_key(STORM_KIND_LASTING, number, text), &sight)) {
+        saw_lasting(part, number, span_of(sight.value, sight.len));
+    } else {
+        storm_blame(part->storm, STORM_MISSED, true);
+    }
+}
+
+// Every fourth of them never was.
+static void read_many(struct storm_part *part, unsigned grown)
+{
+    static _Thread_local char texts[MANY][TABLE_KEY_MAX];
+    static _Thread_local char values[MANY][STORM_VALUE_MAX];
+    struct table_key keys[MANY];
+    struct table_copy copies[MANY];
+    unsigned numbers[MANY];
+    for (unsigned i = 0; i < MANY; i++) {
+        numbers[i] = storm_pick(&part->random, grown);
+        unsigned kind = i % 4 == 0 ? STORM_KIND_NEVER : STORM_KIND_LASTING;
+        keys[i] = table_key(part->storm->table, storm_key(kind, numbers[i], texts[i]));
+        copies[i] = (struct table_copy){.bytes = values[i], .cap = sizeof(values[i])};
+    }
+    table_get_many(part->storm->table, keys, MANY, copies);
+    for (unsigned i = 0; i < MANY; i++) {
+        storm_blame(part->storm, STORM_GHOST, i % 4 == 0 && copies[i].found);
+        storm_blame(part->storm, STORM_MISSED, i % 4 != 0 && !copies[i].found);
+        if (i % 4 != 0 && copies[i].found) {
+            saw_lasting(part, numbers[i], span_of(values[i], copies[i].len));
+        }
+    }
+}
+
+static void read_fleeting(struct storm_part *part)
+{
+    char text[TABLE_KEY_MAX];
+    struct storm_sight sight = {.len = 0};
+    unsigned number = (unsigned)random_below(&part->random, STORM_FLEETING);
+    unsigned kind = STORM_KIND_FLEETING + part->number % STORM_CHURNERS;
+    uint64_t *seen = &part->storm->seen[part->number][STORM_LASTING + number];
+    if (storm_find(part->storm, storm_key(kind, number, text), &sight)) {
+        uint64_t count = storm_count(storm_identity(kind, number), span_of(sight.value, sight.len));
+        storm_blame(part->storm, STORM_TORN, count == 0);
+        storm_blame(part->storm, STORM_BACKWARDS, count != 0 && count < *seen);
         *seen = count > *seen ? count : *seen;
     }
 }
 
 static void *read_all(void *arg)
 {
-    struct part *part = arg;
-    while (!over(part->storm)) {
+    struct storm_part *part = arg;
+    while (!storm_over(part->storm)) {
         char text[TABLE_KEY_MAX];
-        struct sight sight = {.len = 0};
-        unsigned number = (unsigned)random_below(&part->random, LASTING);
-        unsigned grown = lasting(part->storm);
+        struct storm_sight sight = {.len = 0};
+        unsigned number = (unsigned)random_below(&part->random, STORM_LASTING);
+        unsigned grown = storm_lasting(part->storm);
         if (grown > 0) {
             read_lasting(part, grown);
+            read_many(part, grown);
         }
         read_fleeting(part);
-        blame(part->storm, FAULT_GHOST,
-              find(part->storm, key_text(KIND_NEVER, number, text), &sight));
+        storm_blame(part->storm, STORM_GHOST,
+                    storm_find(part->storm, storm_key(STORM_KIND_NEVER, number, text), &sight));
     }
     return NULL;
 }
@@ -346,30 +240,39 @@ static void *read_all(void *arg)
 
 // How often each key was met.
 struct walk {
-    uint8_t lasting[LASTING];
-    uint8_t fleeting[CHURNERS][FLEETING];
+    uint8_t lasting[STORM_LASTING];
+    uint8_t fleeting[STORM_CHURNERS][STORM_FLEETING];
     uint64_t count;
 };
 
-static void meet(struct storm *storm, struct walk *walk, const struct table_cursor *cursor,
-                 const struct sight *sight)
+// The identity of a record that is whole; UINT64_MAX: it is not.
+static uint64_t identify(struct storm *storm, struct span key, struct span value)
 {
     char text[TABLE_KEY_MAX];
-    struct span value = span_of(sight->value, sight->len);
-    uint64_t of = 0;
-    memcpy(&of, sight->value, sizeof(of));
+    uint64_t of = UINT64_MAX;
+    if (value.len >= sizeof(of)) {
+        memcpy(&of, value.ptr, sizeof(of));
+    }
     unsigned kind = (unsigned)(of >> 32);
     unsigned number = (unsigned)of;
-    bool known = (kind == KIND_LASTING && number < LASTING) ||
-                 (kind >= KIND_FLEETING && kind < KIND_FLEETING + CHURNERS && number < FLEETING);
-    bool whole = known && value_count(of, value) != 0 &&
-                 span_eq(key_text(kind, number, text), span_of(cursor->key, cursor->key_len));
-    blame(storm, FAULT_TORN, !whole);
+    bool known = (kind == STORM_KIND_LASTING && number < STORM_LASTING) ||
+                 (kind >= STORM_KIND_FLEETING && kind < STORM_KIND_FLEETING + STORM_CHURNERS &&
+                  number < STORM_FLEETING);
+    bool whole =
+        known && storm_count(of, value) != 0 && span_eq(storm_key(kind, number, text), key);
+    storm_blame(storm, STORM_TORN, !whole);
+    return whole ? of : UINT64_MAX;
+}
+
+static void meet(struct storm *storm, struct walk *walk, struct span key, struct span value)
+{
+    uint64_t of = identify(storm, key, value);
+    unsigned kind = (unsigned)(of >> 32);
     walk->count++;
-    if (whole && kind == KIND_LASTING) {
-        walk->lasting[number]++;
-    } else if (whole) {
-        walk->fleeting[kind - KIND_FLEETING][number]++;
+    if (of != UINT64_MAX && kind == STORM_KIND_LASTING) {
+        walk->lasting[(unsigned)of]++;
+    } else if (of != UINT64_MAX) {
+        walk->fleeting[kind - STORM_KIND_FLEETING][(unsigned)of]++;
     }
 }
 
@@ -378,26 +281,156 @@ static void meet(struct storm *storm, struct walk *walk, const struct table_curs
 static void walk_once(struct storm *storm, struct walk *ret_walk)
 {
     struct table_cursor cursor;
-    struct sight sight;
+    struct storm_sight sight;
     memset(ret_walk, 0, sizeof(*ret_walk));
     memset(&cursor, 0, sizeof(cursor));
-    unsigned grown = lasting(storm);
-    while (table_next(storm->table, &cursor, look, &sight)) {
-        meet(storm, ret_walk, &cursor, &sight);
+    unsigned grown = storm_lasting(storm);
+    while (table_next(storm->table, &cursor, storm_look, &sight)) {
+        meet(storm, ret_walk, span_of(cursor.key, cursor.key_len), span_of(sight.value, sight.len));
     }
-    for (unsigned i = 0; i < LASTING; i++) {
-        blame(storm, FAULT_UNEVEN, ret_walk->lasting[i] > 1);
-        blame(storm, FAULT_UNEVEN, i < grown && ret_walk->lasting[i] == 0);
+    for (unsigned i = 0; i < STORM_LASTING; i++) {
+        storm_blame(storm, STORM_UNEVEN, ret_walk->lasting[i] > 1);
+        storm_blame(storm, STORM_UNEVEN, i < grown && ret_walk->lasting[i] == 0);
+    }
+}
+
+// Waits until the table has grown by another step.
+static void await_step(const struct storm *storm, unsigned step)
+{
+    unsigned grown = step * (STORM_LASTING / STEPS);
+    grown = grown < STORM_LASTING ? grown : STORM_LASTING;
+    while (storm_lasting(storm) < grown && !storm_over(storm)) {
+        (void)sched_yield();
     }
 }
 
 static void *walk_all(void *arg)
 {
-    struct part *part = arg;
+    struct storm_part *part = arg;
     static struct walk walk;
-    while (!over(part->storm)) {
+    for (unsigned i = 1; !storm_over(part->storm); i++) {
+        await_step(part->storm, i);
         walk_once(part->storm, &walk);
         atomic_fetch_add_explicit(&part->storm->walks, 1, memory_order_relaxed);
+    }
+    return NULL;
+}
+
+// --- those who take snapshots
+
+struct shot {
+    struct storm *storm;
+    struct walk walk;
+    unsigned tracked[TRACKED]; // lasting keys
+    uint64_t before[TRACKED], cut[TRACKED], after[TRACKED];
+};
+
+static void visit(void *arg, struct span key, struct span value)
+{
+    struct shot *shot = arg;
+    uint64_t of = 0;
+    meet(shot->storm, &shot->walk, key, value);
+    memcpy(&of, value.ptr, sizeof(of));
+    for (unsigned i = 0; i < TRACKED; i++) {
+        if (of == storm_identity(STORM_KIND_LASTING, shot->tracked[i])) {
+            shot->cut[i] = storm_count(of, value);
+        }
+    }
+}
+
+static void read_tracked(struct shot *shot, uint64_t counts[TRACKED])
+{
+    for (unsigned i = 0; i < TRACKED; i++) {
+        char text[TABLE_KEY_MAX];
+        struct storm_sight sight = {.len = 0};
+        struct span key = storm_key(STORM_KIND_LASTING, shot->tracked[i], text);
+        bool found = storm_find(shot->storm, key, &sight);
+        storm_blame(shot->storm, STORM_MISSED, !found);
+        counts[i] = storm_count(storm_identity(STORM_KIND_LASTING, shot->tracked[i]),
+                                span_of(sight.value, sight.len));
+    }
+}
+
+// What the cut shows lies between what was there before it was made and after; the lasting keys that it has are
+// the first so many, as they came one after the other.
+static void check_cut(struct shot *shot, unsigned grown)
+{
+    struct storm *storm = shot->storm;
+    unsigned count = 0;
+    while (count < STORM_LASTING && shot->walk.lasting[count] == 1) {
+        count++;
+    }
+    storm_blame(storm, STORM_UNEVEN, count < grown);
+    for (unsigned i = count; i < STORM_LASTING; i++) {
+        storm_blame(storm, STORM_UNEVEN, shot->walk.lasting[i] != 0);
+    }
+    for (unsigned i = 0; i < STORM_CHURNERS * STORM_FLEETING; i++) {
+        storm_blame(storm, STORM_UNEVEN,
+                    shot->walk.fleeting[i / STORM_FLEETING][i % STORM_FLEETING] > 1);
+    }
+    for (unsigned i = 0; i < TRACKED; i++) {
+        storm_blame(storm, STORM_BACKWARDS,
+                    shot->cut[i] < shot->before[i] || shot->cut[i] > shot->after[i]);
+    }
+}
+
+static void shoot(struct storm_part *part, struct shot *shot, enum table_cut cut)
+{
+    struct table_snapshot *snapshot = NULL;
+    const struct table_visitor visitor = {visit, shot};
+    unsigned grown = storm_lasting(part->storm);
+    enum table_scan scan = TABLE_SCAN_MORE;
+    memset(shot, 0, sizeof(*shot));
+    shot->storm = part->storm;
+    for (unsigned i = 0; i < TRACKED; i++) {
+        shot->tracked[i] = storm_pick(&part->random, grown);
+    }
+    read_tracked(shot, shot->before);
+    if (table_snapshot_new(part->storm->table, cut, &snapshot) != ERR_OK) {
+        storm_blame(part->storm, STORM_LOST, true);
+        return;
+    }
+    read_tracked(shot, shot->after);
+    while (scan == TABLE_SCAN_MORE) {
+        scan = table_snapshot_next(snapshot, &visitor);
+    }
+    table_snapshot_free(snapshot);
+    storm_blame(part->storm, STORM_LOST, scan != TABLE_SCAN_END);
+    check_cut(shot, grown);
+}
+
+static void *snap_all(void *arg)
+{
+    struct storm_part *part = arg;
+    static struct shot shot;
+    for (unsigned i = 1; !storm_over(part->storm); i++) {
+        await_step(part->storm, i);
+        shoot(part, &shot, i % 2 == 0 ? TABLE_CUT_CAUSAL : TABLE_CUT_STRICT);
+    }
+    return NULL;
+}
+
+// --- those who keep house
+
+static void *keep_house(void *arg)
+{
+    struct storm_part *part = arg;
+    static struct table_sample sample;
+    struct storm *storm = part->storm;
+    for (uint16_t tick = 1; !storm_over(storm); tick++) {
+        struct storm_sight sight = {.len = 0};
+        table_set_tick(storm->table, tick);
+        (void)table_tend(storm->table);
+        if (tick % 64 == 0) {
+            storm_blame(storm, STORM_LOST, table_reserve(storm->table, 8) != ERR_OK);
+        }
+        // What is met is held, or was a moment ago.
+        if (table_sample(storm->table, random_next(&part->random), &sample)) {
+            struct span key = span_of(sample.key, sample.key_len);
+            if (storm_find(storm, key, &sight)) {
+                (void)identify(storm, key, span_of(sight.value, sight.len));
+            }
+        }
     }
     return NULL;
 }
@@ -408,19 +441,20 @@ static void *walk_all(void *arg)
 static void check_rest(struct storm *storm)
 {
     static struct walk walk;
-    uint64_t held = LASTING;
+    uint64_t held = STORM_LASTING;
     uint64_t raised = 0;
     walk_once(storm, &walk);
-    for (unsigned i = 0; i < CHURNERS * FLEETING; i++) {
-        bool there = storm->fleeting[i / FLEETING][i % FLEETING] != 0;
+    for (unsigned i = 0; i < STORM_CHURNERS * STORM_FLEETING; i++) {
+        bool there = storm->fleeting[i / STORM_FLEETING][i % STORM_FLEETING] != 0;
         held += there ? 1 : 0;
-        CHECK_UEQ(walk.fleeting[i / FLEETING][i % FLEETING], there ? 1 : 0);
+        CHECK_UEQ(walk.fleeting[i / STORM_FLEETING][i % STORM_FLEETING], there ? 1 : 0);
     }
-    for (unsigned i = 0; i < LASTING; i++) {
+    for (unsigned i = 0; i < STORM_LASTING; i++) {
         char text[TABLE_KEY_MAX];
-        struct sight sight = {.len = 0};
-        CHECK(find(storm, key_text(KIND_LASTING, i, text), &sight));
-        raised += value_count(identity(KIND_LASTING, i), span_of(sight.value, sight.len));
+        struct storm_sight sight = {.len = 0};
+        CHECK(storm_find(storm, storm_key(STORM_KIND_LASTING, i, text), &sight));
+        raised +=
+            storm_count(storm_identity(STORM_KIND_LASTING, i), span_of(sight.value, sight.len));
     }
     CHECK_UEQ(raised, atomic_load(&storm->raised));
     CHECK_UEQ(walk.count, held);
@@ -429,8 +463,8 @@ static void check_rest(struct storm *storm)
 
 static void *(*role(unsigned thread, unsigned *ret_number))(void *)
 {
-    static void *(*const roles[])(void *) = {grow, churn, read_all, walk_all};
-    static const unsigned counts[] = {1, CHURNERS, READERS, WALKERS};
+    static void *(*const roles[])(void *) = {grow, churn, read_all, walk_all, snap_all, keep_house};
+    static const unsigned counts[] = {1, STORM_CHURNERS, STORM_READERS, WALKERS, SNAPPERS, KEEPERS};
     unsigned which = 0;
     for (*ret_number = thread; *ret_number >= counts[which]; which++) {
         *ret_number -= counts[which];
@@ -441,7 +475,7 @@ static void *(*role(unsigned thread, unsigned *ret_number))(void *)
 static void run_round(uint32_t shards, uint64_t seed)
 {
     static struct storm storm;
-    static struct part parts[THREADS];
+    static struct storm_part parts[THREADS];
     pthread_t threads[THREADS];
     memset(&storm, 0, sizeof(storm));
     CHECK_OK(table_new(shards, &storm.table));
@@ -453,9 +487,9 @@ static void run_round(uint32_t shards, uint64_t seed)
     for (unsigned i = 0; i < THREADS; i++) {
         pthread_join(threads[i], NULL);
     }
-    for (size_t i = 0; i < FAULT_COUNT; i++) {
+    for (size_t i = 0; i < STORM_COUNT; i++) {
         unsigned count = atomic_load(&storm.faults[i]);
-        ck_assert_msg(count == 0, "%u times %s, seed %llu", count, fault_names[i],
+        ck_assert_msg(count == 0, "%u times %s, seed %llu", count, storm_fault_names[i],
                       (unsigned long long)seed);
     }
     check_rest(&storm);
