@@ -13,6 +13,8 @@ static void take_name(struct tenant_meter *meter, const char *name)
     }
     if (meter->count < TENANT_METER_NAMES_MAX) {
         memcpy(meter->names[meter->count++], name, strlen(name) + 1);
+        // A counter that begins with its first refusal would hide it from rate().
+        metric_count1(METRIC_MAP_OVER_QUOTA, span_str(name), 0);
     }
 }
 

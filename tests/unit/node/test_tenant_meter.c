@@ -69,6 +69,11 @@ TEST(the_largest_are_named_and_nobody_is_lost)
     CHECK(metric_value(METRIC_TENANT_QUOTA, SPAN_LIT("t199"), SPAN_NONE) == 600);
     CHECK(metric_value(METRIC_TENANT_QUOTA, SPAN_LIT("t198"), SPAN_NONE) == 500);
     CHECK(metric_value(METRIC_TENANTS_OVER_QUOTA, SPAN_NONE, SPAN_NONE) == 0);
+    struct buf buf;
+    buf_init(&buf, 1u << 20);
+    metric_write(&buf);
+    CHECK(strstr(buf_cstr(&buf), "meshpulse_map_over_quota_total{tenant=\"t199\"} 0\n") != NULL);
+    buf_fini(&buf);
     map_free(map);
 }
 
