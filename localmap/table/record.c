@@ -12,26 +12,12 @@ uint64_t record_short_tail(const char *bytes, size_t len)
     return word;
 }
 
-static void wait_a_little(unsigned *spins)
+void record_wait(unsigned *spins)
 {
     if ((*spins)++ < SPINS) {
-#if defined(__x86_64__)
-        __builtin_ia32_pause();
-#endif
+        record_pause();
     } else {
         (void)sched_yield(); // the writer is not running: let it
-    }
-}
-
-bool record_read(const struct record *record, struct span key, struct table_copy *copy)
-{
-    unsigned spins = 0;
-    for (;;) {
-        enum record_answer answer = record_try(record, key, copy);
-        if (answer != RECORD_AGAIN) {
-            return answer == RECORD_COPIED;
-        }
-        wait_a_little(&spins);
     }
 }
 

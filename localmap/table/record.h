@@ -124,7 +124,7 @@ static inline void record_close(struct record *record)
 {
     uint32_t seq = atomic_load_explicit(&record->seq, memory_order_relaxed);
     ASSERT(seq % 2 == 1);
-    // Release; pairs with the acquire of `seq` in record_read: who sees it sees the whole change.
+    // Release; pairs with the acquire of `seq` in record_try: who sees it sees the whole change.
     atomic_store_explicit(&record->seq, seq + 1, memory_order_release);
 }
 
@@ -213,8 +213,18 @@ static inline enum record_answer record_try(const struct record *record, struct 
     return same ? RECORD_COPIED : RECORD_AGAIN;
 }
 
-// As record_try, but waits for the writer.  false: another key's, or nobody's.
-bool record_read(const struct record *record, struct span key, struct table_copy *copy);
+// A few cycles in which the core's other half may work.
+static inline void record_pause(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb");
+#endif
+}
+
+// What a reader does who must try again.  `spins` counts, from 0.
+void record_wait(unsigned *spins);
 
 // Notes that it was wanted now; a hint.
 static inline void record_touch(struct record *record, uint16_t tick)

@@ -39,6 +39,8 @@ struct shard_head {
         busy; // the writers': with `prev`, or with giving its pages back; here, where they look anyway
     struct shard *shard;
     _Atomic uint64_t reads;
+    _Atomic uint32_t
+        starved; // relaxed: a reader has found a writer at its record, and asks for a gap
 };
 
 // What writers need besides.

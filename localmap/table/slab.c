@@ -176,7 +176,7 @@ static bool restore(struct slab *slab, size_t words)
         for (uint32_t i = 0; i < chunk->slots; ref += chunk->caps[i++]) {
             struct record *record = at(slab, ref);
             record->cap = chunk->caps[i];
-            // Release; pairs with the acquire in record_read: from here on it is a slot like others.
+            // Release; pairs with the acquire in record_try: from here on it is a slot like others.
             atomic_store_explicit(&record->seq, chunk->seq, memory_order_release);
             chain(slab, ref);
         }

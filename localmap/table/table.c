@@ -108,14 +108,35 @@ static inline void touch(const struct table *table, struct record *record)
     record_touch(record, atomic_load_explicit(&table->tick, memory_order_relaxed));
 }
 
-static bool get_in(const struct table *table, uint64_t index, const struct table_key *key,
+// Waits for the writer inside.  One who writes a record all the time would keep its readers out for as long: the
+// lines go back and forth between two cores for longer than he takes.  So he is asked for a gap.
+static bool read_record(struct shard_head *head, const struct record *record, struct span key,
+                        struct table_copy *copy)
+{
+    unsigned spins = 0;
+    enum record_answer answer = record_try(record, key, copy);
+    while (answer == RECORD_AGAIN) {
+        atomic_store_explicit(&head->starved, 1, memory_order_relaxed);
+        record_wait(&spins);
+        answer = record_try(record, key, copy);
+    }
+    return answer == RECORD_COPIED;
+}
+
+// One of the shard's indexes.
+struct look {
+    struct shard_head *head;
+    uint64_t index;
+};
+
+static bool get_in(const struct table *table, struct look look, const struct table_key *key,
                    struct table_copy *copy)
 {
     struct index_search search;
-    index_begin(&search, index_unpack(index), (uint32_t)key->hash);
+    index_begin(&search, index_unpack(look.index), (uint32_t)key->hash);
     for (uint32_t ref = index_next(&search); ref != 0; ref = index_next(&search)) {
         struct record *record = slab_at(table->base, ref);
-        if (record_read(record, key->bytes, copy)) {
+        if (read_record(look.head, record, key->bytes, copy)) {
             touch(table, record);
             return true;
         }
@@ -142,7 +163,8 @@ get_anywhere(const struct table *table, const struct table_key *key, struct tabl
         moves = now;
         uint64_t index = atomic_load_explicit(&head->index, memory_order_acquire);
         uint64_t prev = atomic_load_explicit(&head->prev, memory_order_acquire);
-        if (get_in(table, index, key, copy) || (prev != 0 && get_in(table, prev, key, copy))) {
+        if (get_in(table, (struct look){head, index}, key, copy) ||
+            (prev != 0 && get_in(table, (struct look){head, prev}, key, copy))) {
             return true;
         }
         now = atomic_load_explicit(&head->moves, memory_order_acquire);

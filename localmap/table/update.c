@@ -8,6 +8,7 @@
 #define TIGHT_SAVES 16      // bytes for which a record is moved to be tight
 #define PAGE 4096
 #define GIVEN_BACK (32 * PAGE) // at once: some microseconds
+#define GAP_PAUSES 20          // some 200 ns: what a record needs to get to another core
 #define LOAD_PERCENT 80        // of the places of an index that may be used
 
 // --- growing
@@ -315,11 +316,20 @@ static inline enum err update_held(const struct table *table, struct shard *shar
     return ERR_OK;
 }
 
+// Leaves the shard's records at rest for as long as a reader on another core needs for one.
+static __attribute__((noinline)) void give_way(struct shard_head *head)
+{
+    atomic_store_explicit(&head->starved, 0, memory_order_relaxed);
+    for (unsigned i = 0; i < GAP_PAUSES; i++) {
+        record_pause();
+    }
+}
+
 enum err table_update(struct table *table, const struct table_key *key,
                       const struct table_change *change)
 {
     uint64_t hash = key->hash;
-    const struct shard_head *head = head_of(table, hash);
+    struct shard_head *head = head_of(table, hash);
     struct shard *shard = head->shard;
     ASSERT(key->bytes.len > 0 && key->bytes.len <= TABLE_KEY_MAX);
     ASSERT(change->room <= TABLE_VALUE_MAX);
@@ -327,6 +337,9 @@ enum err table_update(struct table *table, const struct table_key *key,
     // The record is fetched while we wait for the lock, whose order holds back all that comes behind it.
     uint32_t ref = head_guess(table, head_home(head, hash), hash);
     shard_lock_enter(&shard->lock, change->site != NULL ? change->site : "table_update");
+    if (atomic_load_explicit(&head->starved, memory_order_relaxed) != 0) {
+        give_way(head);
+    }
     if (head->busy) {
         take_over(table, shard, GROUPS_TAKEN_OVER);
     }
