@@ -8,7 +8,7 @@
 #define TIGHT_SAVES 16      // bytes for which a record is moved to be tight
 #define PAGE 4096
 #define GIVEN_BACK (32 * PAGE) // at once: some microseconds
-#define GAP_PAUSES 20          // some 200 ns: what a record needs to get to another core
+#define GAP_PAUSES 12          // some 100 ns
 #define LOAD_PERCENT 80        // of the places of an index that may be used
 
 // --- growing
