@@ -21,15 +21,25 @@ struct bands_verdict bands_judge(const struct bands_terms *terms, const struct b
     if (memory->limit == 0) {
         return (struct bands_verdict){.band = BANDS_NORMAL, .action = BANDS_REST};
     }
+    uint64_t above = per_cent(memory->limit, 100 - terms->evict_at) / 2;
+    uint64_t free = memory->free < above ? memory->free : above;
+    uint64_t usage = memory->usage > free ? memory->usage - free : 0;
     uint64_t end = per_cent(memory->limit, evict_end(terms));
     uint64_t begin = current == BANDS_EVICT ? end : per_cent(memory->limit, terms->evict_at);
-    if (memory->usage > begin) {
-        return (struct bands_verdict){BANDS_EVICT, BANDS_GIVE_UP, memory->usage - end};
+    if (usage > begin) {
+        return (struct bands_verdict){BANDS_EVICT, BANDS_GIVE_UP, usage - end,
+                                      memory->usage > memory->limit - above};
     }
-    if (memory->usage >= per_cent(memory->limit, terms->reserve_at)) {
+    if (usage >= per_cent(memory->limit, terms->reserve_at)) {
         return (struct bands_verdict){.band = BANDS_RESERVE, .action = BANDS_TAKE_AHEAD};
     }
     return (struct bands_verdict){.band = BANDS_NORMAL, .action = BANDS_REST};
+}
+
+uint64_t bands_room(const struct bands_terms *terms, const struct bands_memory *memory)
+{
+    uint64_t most = per_cent(memory->limit, terms->evict_at);
+    return memory->usage < most ? (most - memory->usage) / 2 : 0;
 }
 
 const char *bands_name(enum bands_band band)

@@ -12,6 +12,7 @@
 // Pure, any thread.  Read next: base/cgroup.h, which measures.
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define BANDS_EVICT_SPAN 5 // per cent of the limit between the beginning and the end of evicting
@@ -27,6 +28,9 @@ struct bands_terms {
 // In bytes.  `limit` 0: there is none, or none is known.
 struct bands_memory {
     uint64_t usage, limit;
+    // Of the usage, what the map holds without using it: counts as given back, but not more of it than half of what
+    // lies above evict_at.  It is there for records of some sizes only, and the kernel kills by what is held.
+    uint64_t free;
 };
 
 enum bands_action {
@@ -39,10 +43,15 @@ struct bands_verdict {
     enum bands_band band;
     enum bands_action action;
     uint64_t excess; // of BANDS_GIVE_UP: above the usage at which evicting ends
+    bool urgent; // of BANDS_GIVE_UP: half of what was left from evict_at to the limit is used, too
 };
 
 // `current`: the band that was decided last; BANDS_NORMAL at first.
 struct bands_verdict bands_judge(const struct bands_terms *terms, const struct bands_memory *memory,
                                  enum bands_band current);
+
+// Of BANDS_TAKE_AHEAD: bytes that may be taken, half of what is left until evict_at by what is really used
+// (`usage`, all of it): what is taken ahead must not be what makes records go.
+uint64_t bands_room(const struct bands_terms *terms, const struct bands_memory *memory);
 
 const char *bands_name(enum bands_band band); // a static word

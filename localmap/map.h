@@ -365,6 +365,9 @@ enum err map_reserve(struct map *map, uint32_t records) MUST_USE;
 // Takes memory that will be needed soon, and gives back what nobody uses; for a thread of its own.  Returns the
 // bytes that the map holds and does not use.
 uint64_t map_tend(struct map *map);
+// A step of giving back what is vacant all over, for whoever is short of memory.  By the same thread.  false: there is
+// nothing to gain.
+bool map_compact(struct map *map);
 
 // Has any record been evicted that is still without its body?
 bool map_has_evicted(const struct map *map);

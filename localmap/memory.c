@@ -29,3 +29,8 @@ uint64_t map_tend(struct map *map)
 {
     return table_tend(map->table);
 }
+
+bool map_compact(struct map *map)
+{
+    return table_compact(map->table);
+}

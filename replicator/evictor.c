@@ -18,6 +18,7 @@ struct evictor {
     uint64_t left;    // bytes that are to go
     uint64_t settled; // bytes that went, and may not be missing in the usage yet
     struct mono settle_until;
+    uint16_t idle_min;
     unsigned refusals;
 };
 
@@ -38,12 +39,20 @@ void evictor_free(struct evictor *evictor)
     free(evictor);
 }
 
-void evictor_aim(struct evictor *evictor, uint64_t excess, struct mono now)
+void evictor_aim(struct evictor *evictor, const struct bands_verdict *verdict, struct mono now)
 {
-    if (now.us >= evictor->settle_until.us) {
+    uint64_t excess = verdict->excess;
+
+    // When it is urgent, too much that goes is better than too little.
+    if (verdict->urgent || now.us >= evictor->settle_until.us) {
         evictor->settled = 0;
     }
     evictor->left = excess > evictor->settled ? excess - evictor->settled : 0;
+    uint16_t idle_min = verdict->urgent ? 0 : EVICTOR_IDLE_MIN;
+    if (idle_min != evictor->idle_min) {
+        evictor->idle_min = idle_min;
+        evictor->pool.count = 0; // chosen by another measure
+    }
     evictor->refusals = 0;
 }
 
@@ -62,7 +71,7 @@ static void sample(struct evictor *evictor, uint16_t tick)
     }
     struct span service_key = key_service_prefix(key_span(&sample.key));
     if (is_candidate(evictor->options.map, service_key)) {
-        evict_offer(&evictor->pool, service_key, evict_idle(tick, sample.tick), EVICTOR_IDLE_MIN);
+        evict_offer(&evictor->pool, service_key, evict_idle(tick, sample.tick), evictor->idle_min);
     }
 }
 

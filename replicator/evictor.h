@@ -6,13 +6,15 @@
 //
 // What went is not missing in the usage at once: the map gives memory back behind us.  So what went counts as
 // gone already until a while has passed, or each reading would let go of the same bytes again.
-// Invariant: a step is bounded; who was read within EVICTOR_IDLE_MIN ticks stays.
+// Invariant: a step is bounded; who was read within EVICTOR_IDLE_MIN ticks stays, unless it is urgent: to be asked
+// again in a second is better than to be killed.
 // [loop].  Read next: localmap/evict.h, memory_stage.c.
 #pragma once
 
 #include "base/err.h"
 #include "base/span.h"
 #include "base/time.h"
+#include "localmap/bands.h"
 
 #include <stdint.h>
 
@@ -37,6 +39,6 @@ enum evictor_step { EVICTOR_MORE, EVICTOR_DONE, EVICTOR_STUCK };
 enum err evictor_new(const struct evictor_options *options, struct evictor **ret_evictor) MUST_USE;
 void evictor_free(struct evictor *evictor); // accepts NULL
 
-// The usage is so much too high.
-void evictor_aim(struct evictor *evictor, uint64_t excess, struct mono now);
+// The usage is so much too high: BANDS_GIVE_UP.
+void evictor_aim(struct evictor *evictor, const struct bands_verdict *verdict, struct mono now);
 enum evictor_step evictor_step(struct evictor *evictor, uint16_t tick, struct mono now);

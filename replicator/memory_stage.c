@@ -19,6 +19,7 @@
 #define LOOK_EVERY_MS 500
 #define TICK_S 2 // of the map's coarse clock, which goes round in a day and a half
 #define WANTS_MAX 64
+#define COMPACT_STEPS 64 // between two looks
 #define STUCK_AFTER_MS                                                                             \
     10000 // nobody went for so long: by then, who is used by nobody is idle enough
 
@@ -30,8 +31,10 @@ struct memory_stage {
     bool known;                // one reading has come
     bool stuck;                // nobody is left who may go
     struct mono refused_since; // nobody went since then; 0: somebody did
-    // Set by the loop, read by the helper; relaxed: only a wish.
-    atomic_bool reserve;
+    // Records of each shard for which room is to be taken.  Set by the loop, read by the helper; relaxed: only a
+    // wish.
+    _Atomic uint32_t reserve;
+    atomic_bool evicting; // what stands free in parts is to be given back, too
     pthread_mutex_t lock; // a leaf; guards the two below
     struct key_bytes wants[WANTS_MAX];
     size_t want_count;
@@ -101,6 +104,12 @@ static void went_on(struct memory_stage *stage)
     set_stuck(stage, false);
 }
 
+static struct bands_terms terms_of(const struct config *config)
+{
+    return (struct bands_terms){.reserve_at = config->map_reserve_at,
+                                .evict_at = config->map_evict_at};
+}
+
 // --- evicting
 
 static uint16_t tick_of(struct mono now)
@@ -141,6 +150,23 @@ static uint64_t evict_one(void *arg, struct span service_key)
     return bytes;
 }
 
+// As many records of each shard as are wished for and have room.
+static uint32_t to_reserve(const struct daemon *daemon, const struct memory_reading *reading)
+{
+    const struct config *config = daemon->config;
+    const struct bands_terms terms = terms_of(config);
+    const struct bands_memory memory = {.usage = reading->group.usage,
+                                        .limit = reading->group.limit};
+    if (reading->verdict.action != BANDS_TAKE_AHEAD) {
+        return 0;
+    }
+    struct map_counts counts;
+    map_counts(daemon->map, &counts);
+    uint64_t mean = counts.records == 0 ? 0 : counts.bytes / counts.records;
+    uint64_t records = bands_room(&terms, &memory) / ((mean + 1) * config->map_shards);
+    return records < config->map_reserve ? (uint32_t)records : config->map_reserve;
+}
+
 static void on_reading(void *arg, const struct memory_reading *reading)
 {
     struct memory_stage *stage = arg;
@@ -155,14 +181,21 @@ static void on_reading(void *arg, const struct memory_reading *reading)
     if (reading->verdict.band != reading->before) {
         tell_band(reading);
     }
-    atomic_store_explicit(&stage->reserve, reading->verdict.action == BANDS_TAKE_AHEAD,
+    atomic_store_explicit(&stage->reserve, to_reserve(stage->daemon, reading),
+                          memory_order_relaxed);
+    atomic_store_explicit(&stage->evicting, reading->verdict.action == BANDS_GIVE_UP,
                           memory_order_relaxed);
     if (reading->verdict.action == BANDS_GIVE_UP) {
-        evictor_aim(stage->evictor, reading->verdict.excess, now);
+        evictor_aim(stage->evictor, &reading->verdict, now);
         (void)loop_post_task(stage->daemon->loop, &stage->evict);
     } else {
         went_on(stage);
     }
+}
+
+static bool evicting(const struct memory_stage *stage)
+{
+    return atomic_load_explicit(&stage->evicting, memory_order_relaxed);
 }
 
 // On the helper's thread.
@@ -170,10 +203,12 @@ static uint64_t tend(void *arg)
 {
     struct memory_stage *stage = arg;
     struct map *map = stage->daemon->map;
-    bool reserve = atomic_load_explicit(&stage->reserve, memory_order_relaxed);
-    if (reserve && map_reserve(map, stage->daemon->config->map_reserve) != ERR_OK) {
+    uint32_t reserve = atomic_load_explicit(&stage->reserve, memory_order_relaxed);
+    if (reserve > 0 && map_reserve(map, reserve) != ERR_OK) {
         // There is as much as could be had, and the next look tries again.
         log_event(LOG_DEBUG, "memory", log_text("reserve", "there is no memory for all of it"));
+    }
+    for (int step = 0; evicting(stage) && step < COMPACT_STEPS && map_compact(map); step++) {
     }
     return map_tend(map);
 }
@@ -223,7 +258,7 @@ static enum err make(struct memory_stage *stage)
         .loop = daemon->loop,
         .root = config->map_cgroup,
         .self = CGROUP_SELF,
-        .terms = {.reserve_at = config->map_reserve_at, .evict_at = config->map_evict_at},
+        .terms = terms_of(config),
         .every_ms = LOOK_EVERY_MS,
         .on_reading = on_reading,
         .tend = tend,

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -20,6 +21,7 @@ struct memory_watch {
     pthread_mutex_t lock; // a leaf; guards the two below
     struct cgroup_memory group;
     uint64_t free;
+    atomic_int wait_ms; // until the next reading; relaxed: set by the loop, read by the helper
     struct memory_reading last; // [loop]
 };
 
@@ -42,7 +44,7 @@ static bool wait_for_turn(const struct memory_watch *watch)
     struct pollfd wait = {.fd = watch->stop_fd, .events = POLLIN};
     int ready = 0;
     do {
-        ready = poll(&wait, 1, (int)watch->options.every_ms);
+        ready = poll(&wait, 1, atomic_load_explicit(&watch->wait_ms, memory_order_relaxed));
     } while (ready < 0 && errno == EINTR);
     return ready == 0;
 }
@@ -56,6 +58,12 @@ static void *helper(void *arg)
     return NULL;
 }
 
+static void set_pace(struct memory_watch *watch, enum bands_band band)
+{
+    int64_t ms = watch->options.every_ms / (band == BANDS_EVICT ? MEMORY_WATCH_HURRY : 1);
+    atomic_store_explicit(&watch->wait_ms, ms > 0 ? (int)ms : 1, memory_order_relaxed);
+}
+
 static void on_task(void *arg)
 {
     struct memory_watch *watch = arg;
@@ -64,13 +72,14 @@ static void on_task(void *arg)
     last->group = watch->group;
     last->free = watch->free;
     pthread_mutex_unlock(&watch->lock);
-    const uint64_t usage = last->group.usage;
     const struct bands_memory memory = {
-        .usage = usage > last->free ? usage - last->free : 0,
+        .usage = last->group.usage,
         .limit = last->group.known ? last->group.limit : 0,
+        .free = last->free,
     };
     last->before = last->verdict.band;
     last->verdict = bands_judge(&watch->options.terms, &memory, last->before);
+    set_pace(watch, last->verdict.band);
     watch->options.on_reading(watch->options.arg, last);
 }
 
@@ -95,6 +104,7 @@ enum err memory_watch_new(const struct memory_watch_options *options,
         return ERR_NOMEM;
     }
     watch->options = *options;
+    set_pace(watch, BANDS_NORMAL);
     loop_task_init(&watch->task, on_task, watch);
     watch->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (watch->stop_fd < 0) {

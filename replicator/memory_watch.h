@@ -17,9 +17,11 @@
 struct loop;
 struct memory_watch;
 
+#define MEMORY_WATCH_HURRY 5 // times as often while records go
+
 struct memory_reading {
     struct cgroup_memory group;
-    uint64_t free; // bytes that the map holds and does not use: they count as given back
+    uint64_t free; // bytes that the map holds and does not use
     enum bands_band before;
     struct bands_verdict verdict;
 };

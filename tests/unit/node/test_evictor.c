@@ -68,6 +68,12 @@ static void tear_down(struct stand *stand)
     map_free(stand->map);
 }
 
+static void aim(struct stand *stand, uint64_t excess)
+{
+    const struct bands_verdict verdict = {BANDS_EVICT, BANDS_GIVE_UP, excess, false};
+    evictor_aim(stand->evictor, &verdict, stand->now);
+}
+
 static enum evictor_step run(struct stand *stand)
 {
     enum evictor_step step = EVICTOR_MORE;
@@ -83,7 +89,7 @@ TEST(as_much_goes_as_is_too_much)
     struct stand stand;
     set_up(&stand);
     stand.tick = 20;
-    evictor_aim(stand.evictor, 5 * BODY_LEN - 1, stand.now);
+    aim(&stand, 5 * BODY_LEN - 1);
     CHECK_EQ(run(&stand), EVICTOR_DONE);
     CHECK_UEQ(stand.gone, 5);
     tear_down(&stand);
@@ -94,16 +100,16 @@ TEST(what_went_counts_as_gone_for_a_while)
     struct stand stand;
     set_up(&stand);
     stand.tick = 20;
-    evictor_aim(stand.evictor, 5 * BODY_LEN, stand.now);
+    aim(&stand, 5 * BODY_LEN);
     CHECK_EQ(run(&stand), EVICTOR_DONE);
-    evictor_aim(stand.evictor, 5 * BODY_LEN, stand.now); // the usage does not show it yet
+    aim(&stand, 5 * BODY_LEN); // the usage does not show it yet
     CHECK_EQ(run(&stand), EVICTOR_DONE);
     CHECK_UEQ(stand.gone, 5);
-    evictor_aim(stand.evictor, 7 * BODY_LEN, stand.now); // and it grows
+    aim(&stand, 7 * BODY_LEN); // and it grows
     CHECK_EQ(run(&stand), EVICTOR_DONE);
     CHECK_UEQ(stand.gone, 7);
     stand.now = mono_add_ms(stand.now, EVICTOR_SETTLE_MS);
-    evictor_aim(stand.evictor, 2 * BODY_LEN, stand.now); // it must show by now
+    aim(&stand, 2 * BODY_LEN); // it must show by now
     CHECK_EQ(run(&stand), EVICTOR_DONE);
     CHECK_UEQ(stand.gone, 9);
     tear_down(&stand);
@@ -114,13 +120,30 @@ TEST(who_was_read_a_moment_ago_stays)
     struct stand stand;
     set_up(&stand);
     stand.tick = 11;
-    evictor_aim(stand.evictor, BODY_LEN, stand.now);
+    aim(&stand, BODY_LEN);
     CHECK_EQ(run(&stand), EVICTOR_STUCK);
     CHECK_UEQ(stand.asked, 0);
     stand.tick = 10 + EVICTOR_IDLE_MIN;
-    evictor_aim(stand.evictor, BODY_LEN, stand.now);
+    aim(&stand, BODY_LEN);
     CHECK_EQ(run(&stand), EVICTOR_DONE);
     CHECK_UEQ(stand.gone, 1);
+    tear_down(&stand);
+}
+
+TEST(when_it_is_urgent_nobody_is_too_young)
+{
+    struct stand stand;
+    const struct bands_verdict verdict = {BANDS_EVICT, BANDS_GIVE_UP, BODY_LEN, true};
+    set_up(&stand);
+    evictor_aim(stand.evictor, &verdict, stand.now);
+    CHECK_EQ(run(&stand), EVICTOR_DONE);
+    CHECK_UEQ(stand.gone, 1);
+    evictor_aim(stand.evictor, &verdict, stand.now); // and nobody waits for the usage to fall
+    CHECK_EQ(run(&stand), EVICTOR_DONE);
+    CHECK_UEQ(stand.gone, 2);
+    aim(&stand, 3 * BODY_LEN);
+    CHECK_EQ(run(&stand), EVICTOR_STUCK);
+    CHECK_UEQ(stand.gone, 2);
     tear_down(&stand);
 }
 
@@ -134,7 +157,7 @@ TEST(the_idlest_go_first)
         CHECK(map_get(stand.map, key_of(i), &copy));
     }
     stand.tick = 20;
-    evictor_aim(stand.evictor, (uint64_t)SERVICES / 4 * BODY_LEN, stand.now);
+    aim(&stand, (uint64_t)SERVICES / 4 * BODY_LEN);
     CHECK_EQ(run(&stand), EVICTOR_DONE);
     CHECK_UEQ(stand.gone, SERVICES / 4);
     // Samples, so not never; but of those that were read half as long ago hardly any.
@@ -148,13 +171,13 @@ TEST(when_all_refuse_it_gives_up_and_tries_again_later)
     set_up(&stand);
     stand.tick = 20;
     stand.refuses = true;
-    evictor_aim(stand.evictor, 1, stand.now);
+    aim(&stand, 1);
     CHECK_EQ(run(&stand), EVICTOR_STUCK);
     CHECK_INT(stand.asked, gt, 10);
     CHECK_EQ(evictor_step(stand.evictor, stand.tick, stand.now),
              EVICTOR_DONE); // until it is aimed again
     stand.refuses = false;
-    evictor_aim(stand.evictor, 1, stand.now);
+    aim(&stand, 1);
     CHECK_EQ(run(&stand), EVICTOR_DONE);
     CHECK_UEQ(stand.gone, 1);
     tear_down(&stand);
@@ -165,7 +188,7 @@ TEST(all_can_go_and_then_none_is_left)
     struct stand stand;
     set_up(&stand);
     stand.tick = 20;
-    evictor_aim(stand.evictor, UINT64_MAX, stand.now);
+    aim(&stand, UINT64_MAX);
     CHECK_EQ(run(&stand), EVICTOR_STUCK);
     CHECK_INT(stand.gone, ge, SERVICES - 5); // the last few are met by chance
     CHECK_INT(stand.gone, le, SERVICES);
@@ -191,6 +214,6 @@ TEST(every_allocation_may_fail)
 }
 
 SUITE("node/evictor", T(as_much_goes_as_is_too_much), T(what_went_counts_as_gone_for_a_while),
-      T(who_was_read_a_moment_ago_stays), T(the_idlest_go_first),
-      T(when_all_refuse_it_gives_up_and_tries_again_later), T(all_can_go_and_then_none_is_left),
-      T(every_allocation_may_fail));
+      T(who_was_read_a_moment_ago_stays), T(when_it_is_urgent_nobody_is_too_young),
+      T(the_idlest_go_first), T(when_all_refuse_it_gives_up_and_tries_again_later),
+      T(all_can_go_and_then_none_is_left), T(every_allocation_may_fail));
