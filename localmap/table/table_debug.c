@@ -8,8 +8,9 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#define GROUPS_LOOKED_AT                                                                           \
-    256 // of a shard, for the probes: an even part of them where there are more
+// Of all shards together, for the probes: an even part of them where there are more.  A cache miss for each of
+// their records: two milliseconds.
+#define GROUPS_LOOKED_AT 2048
 
 uint32_t table_shard_count(const struct table *table)
 {
@@ -49,7 +50,9 @@ static void look_at_probes(const struct table *table, struct index index,
                            uint64_t probes[TABLE_PROBE_CLASSES])
 {
     const uint32_t groups = index.mask + 1;
-    const uint32_t step = groups > GROUPS_LOOKED_AT ? groups / GROUPS_LOOKED_AT : 1;
+    const uint32_t shards = table_shard_count(table);
+    const uint32_t most = shards < GROUPS_LOOKED_AT ? GROUPS_LOOKED_AT / shards : 1;
+    const uint32_t step = groups > most ? groups / most : 1;
     for (uint32_t group = 0; group <= index.mask; group += step) {
         count_probes(table, index, group, probes);
     }

@@ -5,16 +5,16 @@
 // The copy is the thing under test.
 #include "localmap/table/shard_lock.c" // NOLINT(bugprone-suspicious-include)
 
-#include "tests/lib/suite.h"
+#include "tests/lib/dying.h"
 
 #include <pthread.h>
 #include <signal.h>
-#include <sys/wait.h>
 
 #define WRITERS 10
 #define PROCESSES 20
-// Only a mark that does not work lets a process come to its end.
-#define WRITES 3000000
+// Only a mark that does not work lets a process come to its end.  So many, since on a busy machine few would be
+// over before the next thread has begun.
+#define WRITES 100000000
 
 struct written {
     struct shard_lock lock;
@@ -42,7 +42,7 @@ static void *write_often(void *arg)
     return NULL;
 }
 
-static _Noreturn void be_ten_writers(void)
+static void be_ten_writers(void)
 {
     static struct written written;
     struct writer writers[WRITERS];
@@ -61,39 +61,13 @@ static _Noreturn void be_ten_writers(void)
     for (unsigned i = 0; i < WRITERS; i++) {
         pthread_join(threads[i], NULL);
     }
-    _exit(EXIT_SUCCESS);
-}
-
-// Runs it in a child; what the child said last.
-static int status_of_ten_writers(char *said, size_t cap)
-{
-    int pipe_fds[2];
-    CHECK_EQ(pipe(pipe_fds), 0);
-    const pid_t child = fork();
-    CHECK(child >= 0);
-    if (child == 0) {
-        dup2(pipe_fds[1], STDERR_FILENO);
-        close(pipe_fds[0]);
-        close(pipe_fds[1]);
-        be_ten_writers();
-    }
-    close(pipe_fds[1]);
-    size_t len = 0;
-    for (ssize_t got = 1; got > 0 && len < cap - 1; len += (size_t)(got > 0 ? got : 0)) {
-        got = read(pipe_fds[0], said + len, cap - 1 - len);
-    }
-    said[len] = '\0';
-    close(pipe_fds[0]);
-    int status = 0;
-    CHECK_EQ(waitpid(child, &status, 0), child);
-    return status;
 }
 
 TEST(ten_writers_without_the_lock_end_the_process_each_time)
 {
     for (unsigned i = 0; i < PROCESSES; i++) {
         char said[4096];
-        const int status = status_of_ten_writers(said, sizeof(said));
+        const int status = dying_run(be_ten_writers, said, sizeof(said));
         ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT,
                       "process %u ended with status %d and said: %s", i, status, said);
         const char *met = strstr(said, "one writer at a time in shard 5: test: ");

@@ -155,17 +155,17 @@ TEST(of_a_large_shard_a_part_is_looked_at)
     struct table *table = table_made(1);
     struct table_shard_stats stats;
     uint64_t seen = 0;
-    for (uint32_t i = 0; i < 15000; i++) {
+    for (uint32_t i = 0; i < 30000; i++) {
         CHECK_OK(store(table, i));
     }
     table_shard_stats(table, 0, &stats);
     for (unsigned i = 0; i < TABLE_PROBE_CLASSES; i++) {
         seen += stats.probes[i];
     }
-    CHECK_UEQ(stats.records, 15000);
-    CHECK(seen > 500 && seen < 10000);
+    CHECK_UEQ(stats.records, 30000);
+    CHECK(seen > 5000 && seen < 25000);
     CHECK(stats.probes[0] > seen / 2);
-    CHECK_UEQ(stats.lock.entries, 15000); // looking is no write
+    CHECK_UEQ(stats.lock.entries, 30000); // looking is no write
     table_free(table);
 }
 END_TEST
