@@ -35,19 +35,21 @@ sub while_writing {
 }
 
 subtest 'without a terminal' => sub {
-    my ($exit, $out, $err) = while_writing(program(), @top);
+    my ($exit, $out, $err);
+    # A busy machine may write nothing between two looks.
+    ok(eventually(20, sub { ($exit, $out, $err) = while_writing(program(), @top); return $out =~ m{^writes +[1-9]}m }), 'it sees writes');
     is($exit, 0, 'it ends by itself') or diag $err;
     like($out, qr/\Anode +a; stream live/, 'the node');
     like($out, qr/^map +\d+ records, .*(?:STABLE|GROWING), load \d+%/m, 'its map');
-    like($out, qr{^writes +[1-9]\d*/s; inside for }m, 'how often it is written to');
+    like($out, qr{^writes +\d+/s; inside for }m, 'how often it is written to');
     like($out, qr{^queue +\d+ of 1024; 0/s dropped, 0/s refused$}m, 'its queue');
     like($out, qr/^SHARD +STATE .*\n\d+ +(?:STABLE|GROWING) /m, 'the hottest shards');
     unlike($out, qr/\033/, 'and no colours');
 
-    ($exit, $out, $err) = while_writing(program(), @top, '-o', 'json');
-    my $json = decode_json($out);
-    is($json->{node}, 'a', '-o json is one object');
-    cmp_ok($json->{writes_per_s}, '>', 0, 'with rates');
+    my $json;
+    ok(eventually(20, sub { $json = decode_json((while_writing(program(), @top, '-o', 'json'))[1]); return $json->{writes_per_s} > 0 }),
+        '-o json has rates');
+    is($json->{node}, 'a', 'and is one object');
     is($json->{map}{shard_count}, scalar @{ $json->{map}{shards} }, 'and the map with all its shards');
 };
 
