@@ -51,6 +51,7 @@ static void look_at_probes(const struct table *table, struct index index,
 {
     const uint32_t groups = index.mask + 1;
     const uint32_t shards = table_shard_count(table);
+    ASSERT(shards > 0);
     const uint32_t most = shards < GROUPS_LOOKED_AT ? GROUPS_LOOKED_AT / shards : 1;
     const uint32_t step = groups > most ? groups / most : 1;
     for (uint32_t group = 0; group <= index.mask; group += step) {
