@@ -59,7 +59,7 @@ static bool more_buckets(struct undo *undo)
     uint32_t count = undo->bucket_count;
     struct kept **old = undo->buckets;
     uint32_t wanted = count == 0 ? BUCKETS_MIN : count * 2;
-    struct kept **buckets = calloc(wanted, sizeof(*buckets));
+    struct kept **buckets = calloc(wanted, sizeof(struct kept *));
     if (buckets == NULL) {
         return false;
     }
