@@ -219,7 +219,7 @@ static inline void record_pause(void)
 #if defined(__x86_64__)
     __builtin_ia32_pause();
 #elif defined(__aarch64__)
-    __asm__ volatile("isb");
+    __asm__ __volatile__("isb");
 #endif
 }
 
