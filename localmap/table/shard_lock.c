@@ -15,7 +15,7 @@
 
 // Less than a write takes.  Two writers that watch for longer take turns at each write, and the value goes to and
 // fro between their caches; one that sleeps lets the other do thousands.
-#define SPINS 10
+#define SPINS 2
 
 _Static_assert(sizeof(struct shard_lock) == 128, "two cache lines");
 
