@@ -91,7 +91,7 @@ static enum reading read_page(const struct ordered *ordered, const struct ordere
     if (!view_find(&view, range->after, &at) || !view_page(&view, at, &page)) {
         return READING_TORN;
     }
-    size_t first = range->after.ptr == NULL ? 0 : page_find(&page, range->after, true);
+    size_t first = range->after.ptr == NULL ? 0 : page_behind(&page, range->after);
     if (first == page.head.count && at + 1 < view.pages) {
         first = 0;
         if (!view_page(&view, at + 1, &page)) {
@@ -281,6 +281,23 @@ struct spot {
     struct page page;
 };
 
+// As view_find, where strings may be looked at where they lie.
+static size_t page_at(const struct view *view, struct span string)
+{
+    size_t low = 0;
+    size_t high = view->pages;
+    while (high - low > 1) {
+        size_t mid = (low + high) / 2;
+        const struct page page = page_open(word_pointer(&view->root[mid]));
+        if (span_cmp(page_string(&page, 0), string) <= 0) {
+            low = mid;
+        } else {
+            high = mid;
+        }
+    }
+    return low;
+}
+
 static struct spot find_spot(const struct ordered *ordered, struct span string)
 {
     struct view view;
@@ -288,21 +305,17 @@ static struct spot find_spot(const struct ordered *ordered, struct span string)
     (void)view_take(ordered, &view);
     spot.pages = view.pages;
     if (view.pages > 0) {
-        (void)view_find(&view, string, &spot.page_at);
-        (void)view_page(&view, spot.page_at, &spot.page);
-        spot.at = page_find(&spot.page, string, false);
+        spot.page_at = page_at(&view, string);
+        spot.page = page_open(view.pages == 1 ? view.root : word_pointer(&view.root[spot.page_at]));
+        spot.at = page_find(&spot.page, string);
     }
     return spot;
 }
 
 static bool is_at(const struct spot *spot, struct span string)
 {
-    struct page_string there;
-    if (spot->pages == 0 || spot->at == spot->page.head.count) {
-        return false;
-    }
-    page_read(&spot->page, spot->at, &there);
-    return span_eq(page_string_span(&there), string);
+    return spot->pages > 0 && spot->at < spot->page.head.count &&
+           span_eq(page_string(&spot->page, spot->at), string);
 }
 
 enum err ordered_add(struct ordered *ordered, struct blocks *blocks, struct span string)

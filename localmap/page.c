@@ -57,7 +57,7 @@ void page_read(const struct page *page, size_t at, struct page_string *ret_strin
     ret_string->len = (uint16_t)len;
 }
 
-size_t page_find(const struct page *page, struct span string, bool past)
+size_t page_behind(const struct page *page, struct span string)
 {
     struct page_string other;
     size_t low = 0;
@@ -65,8 +65,30 @@ size_t page_find(const struct page *page, struct span string, bool past)
     while (low < high) {
         size_t mid = (low + high) / 2;
         page_read(page, mid, &other);
-        int order = span_cmp(page_string_span(&other), string);
-        if (order < 0 || (past && order == 0)) {
+        if (span_cmp(page_string_span(&other), string) <= 0) {
+            low = mid + 1;
+        } else {
+            high = mid;
+        }
+    }
+    return low;
+}
+
+struct span page_string(const struct page *page, size_t at)
+{
+    const char *bytes = (const char *)&page->words[place_of(page, at)];
+    uint16_t len = 0;
+    memcpy(&len, bytes, sizeof(len));
+    return span_of(bytes + sizeof(len), len);
+}
+
+size_t page_find(const struct page *page, struct span string)
+{
+    size_t low = 0;
+    size_t high = page->head.count;
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+        if (span_cmp(page_string(page, mid), string) < 0) {
             low = mid + 1;
         } else {
             high = mid;

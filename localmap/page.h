@@ -56,8 +56,15 @@ struct page page_open(struct word *words);
 unsigned page_class(const struct page *page, size_t len);
 // `ret_string` is some string when the page has changed meanwhile.
 void page_read(const struct page *page, size_t at, struct page_string *ret_string);
-// The first place whose string is not less than `string`; with `past`: greater.
-size_t page_find(const struct page *page, struct span string, bool past);
+// The first place whose string is greater than `string`.
+size_t page_behind(const struct page *page, struct span string);
+
+// --- [writer]
+
+// The string where it lies: nobody else writes, and reading beside readers is no race.
+struct span page_string(const struct page *page, size_t at);
+// The first place whose string is not less than `string`.
+size_t page_find(const struct page *page, struct span string);
 
 // Is there room for one more string of `len` bytes in its free middle?
 bool page_fits(const struct page *page, size_t len);

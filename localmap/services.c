@@ -81,11 +81,21 @@ static void tally(struct service *service, const struct services_shown *shown, b
     if (!shown->shown) {
         return;
     }
-    service_count_by(service, SERVICE_EVICTED, shown->evicted ? by : 0);
+    if (shown->evicted) {
+        service_count_by(service, SERVICE_EVICTED, by);
+    }
     if (instance) {
         service_count_by(service, shown->status, by);
-        service_count_by(service, SERVICE_GUARDED, shown->guarded ? by : 0);
     }
+    if (instance && shown->guarded) {
+        service_count_by(service, SERVICE_GUARDED, by);
+    }
+}
+
+static bool same_shown(const struct services_shown *a, const struct services_shown *b)
+{
+    return a->shown == b->shown && a->evicted == b->evicted && a->status == b->status &&
+           a->guarded == b->guarded;
 }
 
 static void add_to_total(struct services *services, enum status status, int by)
@@ -124,8 +134,10 @@ static void count(struct services *services, struct service *service,
     }
     bool had_evicted = service_has_evicted(service);
     sequence_open(&service->sequence);
-    tally(service, &change->before, instance, -1);
-    tally(service, &change->after, instance, 1);
+    if (!same_shown(&change->before, &change->after)) {
+        tally(service, &change->before, instance, -1);
+        tally(service, &change->after, instance, 1);
+    }
     if (policy) {
         word_set(&service->policy, change->after.shown ? 1 : 0);
     }
