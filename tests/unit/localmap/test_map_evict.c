@@ -42,6 +42,22 @@ static struct map_service service_of(const struct map *map, struct span key)
     return service;
 }
 
+// All but the flags; by members, since nobody says what stands between them.
+static void check_kept(const struct map_facts *before, const struct map_facts *after)
+{
+    const struct health *old = &before->health.health;
+    const struct health *new = &after->health.health;
+    CHECK_EQ(version_cmp(before->version, after->version), 0);
+    CHECK_UEQ(before->hash, after->hash);
+    CHECK_UEQ(before->pending, after->pending);
+    CHECK_UEQ(before->mark, after->mark);
+    CHECK(old->status == new->status && old->raw_status == new->raw_status);
+    CHECK(old->reason == new->reason && old->guarded == new->guarded &&
+          old->overridden == new->overridden);
+    CHECK_EQ(before->health.since_ms, after->health.since_ms);
+    CHECK_UEQ(before->health.revision, after->health.revision);
+}
+
 TEST(a_stub_keeps_all_but_the_body)
 {
     struct map *map = maps_new();
@@ -57,8 +73,7 @@ TEST(a_stub_keeps_all_but_the_body)
     CHECK_UEQ(map_evict(map, PAY1), 4);
     CHECK(map_get(map, PAY1, &after));
     CHECK_UEQ(after.facts.flags, MAP_EVICTED);
-    before.facts.flags = MAP_EVICTED;
-    CHECK_MEM(&before.facts, &after.facts, sizeof(after.facts));
+    check_kept(&before.facts, &after.facts);
     CHECK_UEQ(map_digest(map, p).count, digest.count);
     CHECK_UEQ(map_digest(map, p).sum, digest.sum);
     CHECK_UEQ(map_index(map), index); // nothing that is shown has changed
