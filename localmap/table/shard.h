@@ -49,6 +49,8 @@ struct shard {
     struct shard_head *head;
     uintptr_t blind; // what stands in `groups` instead while reads are counted; else 0
     size_t count;
+    uint32_t
+        cuts; // those of the table as the change under way found them, before it decided anything
     uint32_t taken_over; // groups of `prev` that are done
     uint64_t retired;    // an index that was taken over, packed; 0: all its pages went back
     size_t retired_at;

@@ -105,10 +105,9 @@ static bool keep(struct table_snapshot *snapshot, struct undo *undo, uint32_t re
     return true;
 }
 
-void snapshot_keep(const struct table *table, const struct shard *shard, uint32_t ref,
-                   uint32_t cuts)
+void snapshot_keep_now(const struct table *table, const struct shard *shard, uint32_t ref)
 {
-    for (; cuts != 0; cuts &= cuts - 1) {
+    for (uint32_t cuts = shard->cuts; cuts != 0; cuts &= cuts - 1) {
         struct table_snapshot *snapshot = table->snapshots[__builtin_ctz(cuts)];
         struct undo *undo = &snapshot->undo[shard - table->shards];
         bool lost = atomic_load_explicit(&snapshot->lost, memory_order_relaxed);
@@ -188,7 +187,7 @@ enum err table_snapshot_new(struct table *table, enum table_cut cut,
     if (cut == TABLE_CUT_STRICT) {
         enter_all(table);
     }
-    // The cut.  Release; pairs with the acquire in snapshot_cuts.
+    // The cut.  Release; pairs with the acquire in snapshot_begin.
     atomic_fetch_or_explicit(&table->cuts, snapshot->bit, memory_order_release);
     if (cut == TABLE_CUT_STRICT) {
         leave_all(table);

@@ -12,13 +12,20 @@
 
 #include "localmap/table/shard.h"
 
-// Which snapshots a change must care for; one look for each change.  The lock of its shard is held.
-static inline uint32_t snapshot_cuts(const struct table *table)
+// A change begins: from here on it is before a cut or behind it, as a whole, with all that its `decide` tells to
+// others.  The lock of its shard is held.
+static inline void snapshot_begin(const struct table *table, struct shard *shard)
 {
     // Acquire; pairs with the release in table_snapshot_new: who sees the bit sees the snapshot.
-    return atomic_load_explicit(&table->cuts, memory_order_acquire);
+    shard->cuts = atomic_load_explicit(&table->cuts, memory_order_acquire);
 }
 
-// The slot `ref` is about to change.  `cuts` is not 0.
-void snapshot_keep(const struct table *table, const struct shard *shard, uint32_t ref,
-                   uint32_t cuts);
+void snapshot_keep_now(const struct table *table, const struct shard *shard, uint32_t ref);
+
+// The slot `ref` is about to change: for snapshots it stays as it was.
+static inline void snapshot_keep(const struct table *table, const struct shard *shard, uint32_t ref)
+{
+    if (shard->cuts != 0) {
+        snapshot_keep_now(table, shard, ref);
+    }
+}

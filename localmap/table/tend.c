@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a table does beside its writers: memory ahead of them, and back to the kernel.
-#include "localmap/table/shard.h"
+#include "localmap/table/snapshot.h"
 
 #define RECORD_MEAN 256 // of a record, while there is none
 #define GROUPS_AHEAD 64 // a smaller index costs nothing that is worth doing ahead
@@ -68,6 +68,7 @@ static bool empty_chunk(const struct table *table, struct shard *shard, struct s
         if (slab_take(&shard->slab, size, &from_to[1]) != ERR_OK) {
             return false;
         }
+        snapshot_begin(table, shard);
         record_open(record);
         shard_move(table, shard, from_to, &value);
     }

@@ -155,15 +155,6 @@ static uint32_t find(const struct table *table, const struct shard *shard,
 
 // --- changing
 
-// The slot is about to change: for snapshots it stays as it was.
-static inline void keep(const struct table *table, const struct shard *shard, uint32_t ref)
-{
-    uint32_t cuts = snapshot_cuts(table);
-    if (cuts != 0) {
-        snapshot_keep(table, shard, ref, cuts);
-    }
-}
-
 static void erase(const struct shard *shard, uint32_t hash, uint32_t ref)
 {
     struct index prev;
@@ -188,11 +179,8 @@ void shard_move(const struct table *table, struct shard *shard, const uint32_t f
     struct record *record = slab_at(table->base, from_to[1]);
     uint32_t hash = atomic_load_explicit(&old->hash, memory_order_relaxed);
     struct index prev;
-    uint32_t cuts = snapshot_cuts(table);
-    if (cuts != 0) {
-        snapshot_keep(table, shard, from_to[0], cuts);
-        snapshot_keep(table, shard, from_to[1], cuts);
-    }
+    snapshot_keep(table, shard, from_to[0]);
+    snapshot_keep(table, shard, from_to[1]);
     record_open(record);
     record_settle(record, hash, record_key(old));
     struct record_place place = record_place(record);
@@ -218,7 +206,7 @@ static enum err update_absent(const struct table *table, struct shard *shard,
     if (err != ERR_OK) {
         return err;
     }
-    keep(table, shard, ref);
+    snapshot_keep(table, shard, ref);
     struct record *record = slab_at(table->base, ref);
     struct table_value value = {SPAN_NONE, SPAN_NONE};
     record_open(record);
@@ -249,7 +237,7 @@ static inline bool needs_slot(const struct record_place *place, const struct tab
 static void remove_held(const struct table *table, struct shard *shard, uint32_t ref)
 {
     const struct record *record = slab_at(table->base, ref);
-    keep(table, shard, ref);
+    snapshot_keep(table, shard, ref);
     erase(shard, atomic_load_explicit(&record->hash, memory_order_relaxed), ref);
     bury(table, shard, ref);
     shard->count--;
@@ -270,7 +258,7 @@ static inline void conclude(const struct table *table, struct shard *shard, uint
         return;
     }
     if (conclusion->verdict == TABLE_STORE) {
-        keep(table, shard, ref);
+        snapshot_keep(table, shard, ref);
         record_set_value(conclusion->place, &conclusion->value);
     }
     record_close(conclusion->place->record);
@@ -337,6 +325,7 @@ enum err table_update(struct table *table, const struct table_key *key,
     // The record is fetched while we wait for the lock, whose order holds back all that comes behind it.
     uint32_t ref = head_guess(table, head_home(head, hash), hash);
     shard_lock_enter(&shard->lock, change->site != NULL ? change->site : "table_update");
+    snapshot_begin(table, shard);
     if (atomic_load_explicit(&head->starved, memory_order_relaxed) != 0) {
         give_way(head);
     }

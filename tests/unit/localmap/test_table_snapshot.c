@@ -4,12 +4,13 @@
 // counts its own changes up, no count is missing before the greatest seen.  Then each way in which a record can
 // change beside a scan that has not met it yet: larger, gone, new, moved.
 #include "base/random.h"
-#include "localmap/table/table.h"
+#include "localmap/table/shard.h"
 #include "tests/lib/failalloc.h"
 #include "tests/lib/sanitizer.h"
 #include "tests/lib/suite.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 
@@ -284,7 +285,76 @@ TEST(no_cut_shows_what_was_given_before_it_was_taken)
     table_free(bank.table);
 }
 
+// --- a change that is told to others before it is done
+
+struct telling {
+    struct table *table;
+    atomic_bool told;
+    uint64_t value;
+};
+
+static enum table_verdict decide_and_tell(void *arg, struct span old, struct table_value *ret_new)
+{
+    struct telling *telling = arg;
+    (void)old;
+    telling->value = 1;
+    ret_new->body = span_of((const char *)&telling->value, sizeof(telling->value));
+    atomic_store(&telling->told, true);
+    while (atomic_load(&telling->table->cuts) == 0) { // the cut is made while we are still here
+        sched_yield();
+    }
+    return TABLE_STORE;
+}
+
+static void *tell(void *arg)
+{
+    struct telling *telling = arg;
+    char text[16];
+    const struct table_key key = key_of(telling->table, 0, text);
+    const struct table_change change = {.decide = decide_and_tell, .arg = telling, .room = 8};
+    enum err err = table_update(telling->table, &key, &change);
+    return err == ERR_OK ? NULL : arg;
+}
+
+// A key that does not wait for the shard of key 0.
+static uint32_t other_shard_than_0(const struct table *table)
+{
+    char text[16];
+    uint32_t number = 1;
+    const struct shard_head *first = head_of(table, key_of(table, 0, text).hash);
+    while (head_of(table, key_of(table, number, text).hash) == first) {
+        number++;
+    }
+    return number;
+}
+
+TEST(what_was_done_because_of_a_change_is_not_shown_without_it)
+{
+    struct telling telling = {.table = table_of(8)};
+    struct seen seen = {.others = 0};
+    pthread_t thread;
+    void *failed = NULL;
+    uint32_t answer = other_shard_than_0(telling.table);
+    CHECK(answer < KEYS);
+    CHECK_OK(store(telling.table, 0, 0, 8));
+    CHECK_OK(store(telling.table, answer, 0, 8));
+    CHECK_EQ(pthread_create(&thread, NULL, tell, &telling), 0);
+    while (!atomic_load(&telling.told)) {
+        sched_yield();
+    }
+    CHECK_OK(store(telling.table, answer, 1, 8));
+    struct table_snapshot *snapshot = cut_of(telling.table, TABLE_CUT_CAUSAL);
+    CHECK_EQ(read_on(snapshot, &seen), TABLE_SCAN_END);
+    CHECK_UEQ(seen.values[answer], 1);
+    CHECK_UEQ(seen.values[0], 1);
+    table_snapshot_free(snapshot);
+    pthread_join(thread, &failed);
+    CHECK(failed == NULL);
+    table_free(telling.table);
+}
+
 SUITE("localmap/table_snapshot", T(what_changes_beside_a_scan_is_shown_as_it_was_at_the_cut),
       T(several_snapshots_show_each_their_own_instant),
       T(a_snapshot_without_memory_is_lost_and_writers_are_not),
-      T(no_cut_shows_what_was_given_before_it_was_taken));
+      T(no_cut_shows_what_was_given_before_it_was_taken),
+      T(what_was_done_because_of_a_change_is_not_shown_without_it));
