@@ -16,6 +16,7 @@
 // Less than a write takes.  Two writers that watch for longer take turns at each write, and the value goes to and
 // fro between their caches; one that sleeps lets the other do thousands.
 #define SPINS 2
+#define SPINS_BRIEF 200 // some microseconds
 
 _Static_assert(sizeof(struct shard_lock) == 128, "two cache lines");
 
@@ -46,9 +47,14 @@ static void spin_pause(void)
 #endif
 }
 
+static bool is_brief(const struct shard_lock *lock)
+{
+    return atomic_load_explicit(&lock->brief, memory_order_relaxed);
+}
+
 static bool spin(struct shard_lock *lock)
 {
-    for (unsigned i = 0; i < SPINS; i++) {
+    for (unsigned i = 0; i < SPINS || (i < SPINS_BRIEF && is_brief(lock)); i++) {
         uint32_t word = atomic_load_explicit(&lock->word, memory_order_relaxed);
         if (word == SHARD_LOCK_FREE &&
             atomic_compare_exchange_strong_explicit(&lock->word, &word, SHARD_LOCK_HELD,

@@ -37,6 +37,8 @@ struct shard_lock {
     _Atomic uint64_t entries;       // relaxed, as all below: a number for people
     _Atomic uint64_t hold_began_ns; // 0: this hold is not timed
     struct wait_ring *ring;         // borrowed
+    atomic_bool
+        brief; // relaxed: who is inside leaves after a microsecond, so it is not worth sleeping
 
     _Alignas(64) _Atomic uint64_t hold_total_ns;
     _Atomic uint64_t hold_max_ns;
@@ -145,4 +147,10 @@ static inline void shard_lock_leave(struct shard_lock *lock)
     }
     shard_lock_unmark(lock);
     shard_lock_give(lock);
+}
+
+// For who comes often and stays for less than a sleep would take: after entering, true; before leaving, false.
+static inline void shard_lock_brief(struct shard_lock *lock, bool brief)
+{
+    atomic_store_explicit(&lock->brief, brief, memory_order_relaxed);
 }

@@ -5,6 +5,7 @@
 
 #define BUCKETS_MIN 16
 #define PASSED_NONE UINT32_MAX
+#define VISITED_AT_ONCE 32
 #define UNDO_BYTES_MAX ((size_t)64 << 20) // of one snapshot: who writes this much meanwhile wins
 
 // A slot as it was at the cut; key_len 0: nobody lived there.
@@ -18,6 +19,8 @@ struct kept {
 // Of one shard; its lock guards it until the shard is passed.
 struct undo {
     uint32_t passed; // slots from here on were met
+    // So were those of the chunk at `first` before `at`; 0 and 0: it was not begun.
+    uint32_t first, at;
     uint32_t count;
     uint32_t bucket_count; // a power of two, or 0
     struct kept **buckets;
@@ -105,13 +108,18 @@ static bool keep(struct table_snapshot *snapshot, struct undo *undo, uint32_t re
     return true;
 }
 
+static bool was_met(const struct undo *undo, uint32_t ref)
+{
+    return ref >= undo->passed || (ref >= undo->first && ref < undo->at);
+}
+
 void snapshot_keep_now(const struct table *table, const struct shard *shard, uint32_t ref)
 {
     for (uint32_t cuts = shard->cuts; cuts != 0; cuts &= cuts - 1) {
         struct table_snapshot *snapshot = table->snapshots[__builtin_ctz(cuts)];
         struct undo *undo = &snapshot->undo[shard - table->shards];
         bool lost = atomic_load_explicit(&snapshot->lost, memory_order_relaxed);
-        if (!lost && ref < undo->passed && kept_find(undo, ref) == NULL &&
+        if (!lost && !was_met(undo, ref) && kept_find(undo, ref) == NULL &&
             !keep(snapshot, undo, ref)) {
             atomic_store_explicit(&snapshot->lost, true, memory_order_relaxed);
         }
@@ -240,13 +248,24 @@ static struct slab_chunk *chunk_behind(const struct shard *shard, uint32_t passe
     return chunk;
 }
 
-static void visit_chunk(const struct table_snapshot *snapshot, const struct shard *shard,
+// The next slots of a chunk; a few, so that no writer waits long.
+static void visit_chunk(struct table_snapshot *snapshot, const struct shard *shard,
                         const struct slab_chunk *chunk, const struct table_visitor *visitor)
 {
-    const struct undo *undo = &snapshot->undo[snapshot->shard];
-    uint32_t at = 0;
-    uint32_t ref = slab_chunk_next(&shard->slab, chunk, &at);
-    for (; ref != 0; ref = slab_chunk_next(&shard->slab, chunk, &at)) {
+    struct undo *undo = &snapshot->undo[snapshot->shard];
+    uint32_t ref = 0;
+    if (undo->first != slab_chunk_start(chunk)) { // the one begun has given its pages back
+        undo->passed = undo->first != 0 ? undo->first : undo->passed;
+        undo->first = slab_chunk_start(chunk);
+        undo->at = 0;
+    }
+    for (unsigned i = 0; i < VISITED_AT_ONCE; i++) {
+        ref = slab_chunk_next(&shard->slab, chunk, &undo->at);
+        if (ref == 0) {
+            undo->passed = undo->first;
+            undo->first = undo->at = 0;
+            return;
+        }
         if (undo->count == 0 || kept_find(undo, ref) == NULL) {
             const struct record *record = slab_at(snapshot->table->base, ref);
             visitor->visit(visitor->arg, record_key(record), record_value(record));
@@ -278,12 +297,18 @@ enum table_scan table_snapshot_next(struct table_snapshot *snapshot,
     struct shard *shard = &table->shards[snapshot->shard];
     struct undo *undo = &snapshot->undo[snapshot->shard];
     shard_lock_visit(&shard->lock, "table: snapshot");
-    const struct slab_chunk *chunk = chunk_behind(shard, undo->passed);
+    shard_lock_brief(&shard->lock, true);
+    // The one begun, if it is still there: what came above it meanwhile holds nothing of the cut.
+    uint32_t below = undo->first != 0 ? undo->first + 1 : undo->passed;
+    const struct slab_chunk *chunk = chunk_behind(shard, below);
     bool lost = atomic_load_explicit(&snapshot->lost, memory_order_relaxed);
     if (!lost && chunk != NULL) {
         visit_chunk(snapshot, shard, chunk, visitor);
     }
-    undo->passed = chunk == NULL ? 0 : slab_chunk_start(chunk);
+    if (chunk == NULL) {
+        undo->passed = 0;
+    }
+    shard_lock_brief(&shard->lock, false);
     shard_lock_leave(&shard->lock);
     if (lost) {
         return TABLE_SCAN_LOST;

@@ -126,7 +126,7 @@ struct table_visitor {
 // LOST: more has changed meanwhile than may be kept (64 MiB), or there was no memory for it; make another one.
 enum table_scan { TABLE_SCAN_MORE, TABLE_SCAN_END, TABLE_SCAN_LOST };
 
-// The next records, at most 64 KiB of them; in the order of memory.  One thread at a time.
+// The next records, at most 32 and those of which copies were kept; in the order of memory.  One thread at a time.
 enum table_scan table_snapshot_next(struct table_snapshot *snapshot,
                                     const struct table_visitor *visitor) MUST_USE;
 
