@@ -43,7 +43,7 @@ static double sum(void)
 {
     double sum = records("other");
     for (int tenant = 0; tenant < 1000; tenant++) {
-        char name[8];
+        char name[16];
         (void)snprintf(name, sizeof(name), "t%03d", tenant);
         sum += records(name);
     }
