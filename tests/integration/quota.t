@@ -111,7 +111,9 @@ subtest 'one that explodes does not take the memory of all' => sub {
     $answers{ put($strict, 'rogue', "n$_")->{status} }++ for 301 .. 2500;
     is_deeply(\%answers, { 429 => 2200 }, 'all that is over is refused');
     my $after = resident($strict);
-    cmp_ok($after, '<=', $before * 1.03, "resident memory: $before kB, then $after kB");
+    # AddressSanitizer keeps for a while what was freed: the ordinary build is judged.
+    my $keeps = read_file("/proc/$strict->{pid}/maps") =~ /lib[at]san/;
+    cmp_ok($after, '<=', $before * 1.03, "resident memory: $before kB, then $after kB") if !$keeps;
     is(put($strict, 'beta', 'i2')->{status}, 201, 'and others go on writing');
     is(held($strict, 'rogue'), 50, 'it has what it may have');
 };
