@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "localmap/table/record.h"
 
+#include "localmap/table/pause.h"
+
 #include <sched.h>
 
 #define SPINS 64 // a writer inside is gone after some ten nanoseconds, unless it lost its core
@@ -15,7 +17,7 @@ uint64_t record_short_tail(const char *bytes, size_t len)
 void record_wait(unsigned *spins)
 {
     if ((*spins)++ < SPINS) {
-        record_pause();
+        pause_core();
     } else {
         (void)sched_yield(); // the writer is not running: let it
     }

@@ -213,16 +213,6 @@ static inline enum record_answer record_try(const struct record *record, struct 
     return same ? RECORD_COPIED : RECORD_AGAIN;
 }
 
-// A few cycles in which the core's other half may work.
-static inline void record_pause(void)
-{
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ __volatile__("isb");
-#endif
-}
-
 // What a reader does who must try again.  `spins` counts, from 0.
 void record_wait(unsigned *spins);
 

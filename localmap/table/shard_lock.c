@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "localmap/table/pause.h"
 #include "localmap/table/trace.h"
 
 #include <errno.h>
@@ -38,15 +39,6 @@ uint64_t shard_lock_class_end_ns(unsigned number)
 
 // --- waiting
 
-static void spin_pause(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ __volatile__("yield");
-#endif
-}
-
 static bool is_brief(const struct shard_lock *lock)
 {
     return atomic_load_explicit(&lock->brief, memory_order_relaxed);
@@ -61,7 +53,7 @@ static bool spin(struct shard_lock *lock)
                                                     memory_order_acquire, memory_order_relaxed)) {
             return true;
         }
-        spin_pause();
+        pause_core();
     }
     return false;
 }

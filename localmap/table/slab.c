@@ -48,11 +48,6 @@ static size_t size_place(size_t words)
     return EXACT + 1 + (size_t)(log - 6) * (1u << STEPS_SHIFT) + step;
 }
 
-size_t slab_slot_size(size_t size)
-{
-    return 8 * round_up(record_words(size));
-}
-
 // --- the slabs
 
 void slab_init(struct slab *slab, struct range *range)

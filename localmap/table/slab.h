@@ -46,9 +46,6 @@ enum err slab_take(struct slab *slab, size_t size, uint32_t *ret_ref) MUST_USE;
 // Gives back a slot that is vacated and at rest.
 void slab_give(struct slab *slab, uint32_t ref);
 
-// How many bytes a slot for `size` takes.
-size_t slab_slot_size(size_t size);
-
 // Sees to it that the next `bytes` of slots need no chunk.  ERR_NOMEM.
 enum err slab_reserve(struct slab *slab, size_t bytes) MUST_USE;
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Changes of a table.  All below runs under the shard's lock.
+#include "localmap/table/pause.h"
 #include "localmap/table/snapshot.h"
 #include "localmap/table/trace.h"
 
@@ -309,7 +310,7 @@ static __attribute__((noinline)) void give_way(struct shard_head *head)
 {
     atomic_store_explicit(&head->starved, 0, memory_order_relaxed);
     for (unsigned i = 0; i < GAP_PAUSES; i++) {
-        record_pause();
+        pause_core();
     }
 }
 

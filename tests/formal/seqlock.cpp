@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One record under its sequence (localmap/table/record.h): a writer makes two changes in place, a reader copies.
 //
-//     writer (record_open, record_set_value, record_close)      reader (record_read)
+//     writer (record_open, record_set_value, record_close)      reader (record_try) 
 //         seq   := odd      relaxed                                 s := seq        acquire, even
 //         words := v        release, each                           c := words      acquire, each
 //         seq   := even     release                                 seq = s         relaxed -> c is good
