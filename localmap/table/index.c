@@ -13,12 +13,6 @@ static void set_tag(struct index_group *group, unsigned place, uint32_t tag)
     atomic_store_explicit(word, cleared | (uint64_t)tag << shift, memory_order_release);
 }
 
-static uint32_t match_in(const struct index_group *group, uint32_t tag)
-{
-    return index_match(atomic_load_explicit(&group->tags[0], memory_order_relaxed),
-                       atomic_load_explicit(&group->tags[1], memory_order_relaxed), tag);
-}
-
 static uint64_t passed_bits(const struct index_group *group)
 {
     return atomic_load_explicit(&group->tags[1], memory_order_relaxed) & UINT64_C(255) << 56;
@@ -28,7 +22,7 @@ void index_insert(struct index index, uint32_t hash, uint32_t ref)
 {
     struct index_group *group = index_home(index, hash);
     for (uint32_t left = index.mask + 1; left > 0; left--) {
-        uint32_t vacant = match_in(group, 0);
+        uint32_t vacant = index_places(group, 0);
         if (vacant != 0) {
             unsigned place = (unsigned)__builtin_ctz(vacant);
             // Release; pairs with the acquire in index_ref, for who still sees an equal tag of before.
@@ -51,7 +45,7 @@ static struct index_group *locate(struct index index, uint32_t hash, uint32_t re
 {
     struct index_group *group = index_home(index, hash);
     for (uint32_t left = index.mask + 1; left > 0; left--) {
-        for (uint32_t bits = match_in(group, index_tag(hash)); bits != 0; bits &= bits - 1) {
+        for (uint32_t bits = index_places(group, index_tag(hash)); bits != 0; bits &= bits - 1) {
             *ret_place = (unsigned)__builtin_ctz(bits);
             if (atomic_load_explicit(&group->refs[*ret_place], memory_order_relaxed) == ref) {
                 return group;
@@ -89,7 +83,7 @@ bool index_replace(struct index index, uint32_t hash, uint32_t ref, uint32_t by)
 unsigned index_group_refs(const struct index_group *group, uint32_t refs[INDEX_PLACES])
 {
     unsigned count = 0;
-    uint32_t used = ~match_in(group, 0) & ((1u << INDEX_PLACES) - 1);
+    uint32_t used = ~index_places(group, 0) & ((1u << INDEX_PLACES) - 1);
     for (; used != 0; used &= used - 1) {
         unsigned place = (unsigned)__builtin_ctz(used);
         refs[count++] = atomic_load_explicit(&group->refs[place], memory_order_relaxed);

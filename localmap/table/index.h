@@ -16,14 +16,12 @@
 // is there.  Writers hold the shard's lock; readers hold nothing.  Private to table/.  Read next: shard.h.
 #pragma once
 
+#include "localmap/table/words.h"
+
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
 
 #define INDEX_PLACES 12
 #define INDEX_ALIGN 64
@@ -75,24 +73,23 @@ static inline uint64_t index_passed_bit(uint32_t hash)
                                     8); // in the last byte of a group's tags
 }
 
-// Which places of a group have `tag`: a bit each.
-static inline uint32_t index_match(uint64_t low, uint64_t high, uint32_t tag)
+// Which places of a group have `tag`: a bit each.  `tags` are all 16 bytes.
+static inline uint32_t index_match(struct words_pair tags, uint32_t tag)
 {
     const uint32_t places = (1u << INDEX_PLACES) - 1;
-#if defined(__SSE2__)
-    const __m128i tags = _mm_set_epi64x((long long)high, (long long)low);
-    const __m128i same = _mm_cmpeq_epi8(tags, _mm_set1_epi8((char)tag));
-    return (uint32_t)_mm_movemask_epi8(same) & places;
-#else
+#if defined(WORDS_ONE_BY_ONE)
     // The zero bytes of (tags ^ tag), exactly, and their high bits gathered by a multiplication.
     const uint64_t ones = UINT64_C(0x0101010101010101);
     const uint64_t low7 = UINT64_C(0x7f7f7f7f7f7f7f7f);
-    uint64_t a = low ^ ones * tag;
-    uint64_t b = high ^ ones * tag;
+    uint64_t a = tags.a ^ ones * tag;
+    uint64_t b = tags.b ^ ones * tag;
     a = ~(((a & low7) + low7) | a | low7) >> 7;
     b = ~(((b & low7) + low7) | b | low7) >> 7;
     const uint64_t gather = UINT64_C(0x0102040810204080);
     return ((uint32_t)(a * gather >> 56) | (uint32_t)(b * gather >> 56) << 8) & places;
+#else
+    const __m128i wanted = _mm_set1_epi32((int)(tag * UINT32_C(0x01010101)));
+    return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(tags.both, wanted)) & places;
 #endif
 }
 
@@ -100,8 +97,9 @@ static inline uint32_t index_match(uint64_t low, uint64_t high, uint32_t tag)
 static inline uint32_t index_places(const struct index_group *group, uint32_t tag)
 {
     // Acquire; pairs with the release of the tag in index.c: the reference is there, and what it leads to.
-    return index_match(atomic_load_explicit(&group->tags[0], memory_order_acquire),
-                       atomic_load_explicit(&group->tags[1], memory_order_acquire), tag);
+    uint32_t places = index_match(words_load_pair(group->tags), tag);
+    atomic_signal_fence(memory_order_acquire);
+    return places;
 }
 
 static inline uint32_t index_ref(const struct index_group *group, uint32_t bits)
@@ -121,10 +119,9 @@ struct index_search {
 
 static inline void index_look(struct index_search *search)
 {
-    // Acquire; see index_places.
-    uint64_t low = atomic_load_explicit(&search->group->tags[0], memory_order_acquire);
+    search->bits = index_places(search->group, index_tag(search->hash));
+    // Acquire; pairs with the release in index_insert: the bit was set before the tag stood further on.
     uint64_t high = atomic_load_explicit(&search->group->tags[1], memory_order_acquire);
-    search->bits = index_match(low, high, index_tag(search->hash));
     search->ends = (high & index_passed_bit(search->hash)) == 0;
 }
 

@@ -16,10 +16,7 @@
 
 #include "base/assert.h"
 #include "localmap/table/table.h"
-
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <string.h>
+#include "localmap/table/words.h"
 
 #define RECORD_HEAD_LEN 16
 
@@ -35,38 +32,10 @@ struct record {
 _Static_assert(sizeof(struct record) == RECORD_HEAD_LEN, "the head of a slot");
 _Static_assert(TABLE_KEY_MAX <= UINT16_MAX && TABLE_VALUE_MAX <= UINT16_MAX, "lengths fit");
 
-// Eight bytes that stand anywhere and are of any type.
-struct record_bytes {
-    uint64_t word;
-} __attribute__((packed, may_alias));
-
-static inline uint64_t record_word(const char *bytes)
-{
-    return ((const struct record_bytes *)bytes)->word;
-}
-
-static inline size_t record_words(size_t len)
-{
-    return (len + 7) / 8;
-}
-
 // Bytes of a slot for such a key and value.
 static inline size_t record_size(size_t key_len, size_t value_len)
 {
-    return RECORD_HEAD_LEN + 8 * (record_words(key_len) + record_words(value_len));
-}
-
-uint64_t record_short_tail(const char *bytes, size_t len);
-
-// The last bytes of a key or value, those behind the last whole word (1..7), as a word filled up with zeros.
-static inline uint64_t record_tail(const char *bytes, size_t len)
-{
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    if (len >= 8) { // a whole word that ends there: no copy of a length that nobody knows
-        return record_word(bytes + len - 8) >> (64 - 8 * (len % 8));
-    }
-#endif
-    return record_short_tail(bytes, len);
+    return RECORD_HEAD_LEN + 8 * (words_of(key_len) + words_of(value_len));
 }
 
 // --- writers, under the shard's lock
@@ -111,24 +80,64 @@ static inline struct record_place record_place(struct record *record)
                                  .room = 8 * (size_t)record->cap - before};
 }
 
-// From here to record_close readers of this record wait.
-static inline void record_open(struct record *record)
+// From here to record_close readers of this record wait.  Returns the odd number.
+static inline uint32_t record_open(struct record *record)
 {
     uint32_t seq = atomic_load_explicit(&record->seq, memory_order_relaxed);
     ASSERT(seq % 2 == 0);
     // Relaxed: each store of the change that follows is a release, which this one cannot pass.
     atomic_store_explicit(&record->seq, seq + 1, memory_order_relaxed);
+    return seq + 1;
+}
+
+// As record_close, for who knows the odd number.
+static inline void record_close_at(struct record *record, uint32_t seq)
+{
+    // Release; pairs with the acquire of `seq` in record_try: who sees it sees the whole change.
+    atomic_store_explicit(&record->seq, seq + 1, memory_order_release);
 }
 
 static inline void record_close(struct record *record)
 {
     uint32_t seq = atomic_load_explicit(&record->seq, memory_order_relaxed);
     ASSERT(seq % 2 == 1);
-    // Release; pairs with the acquire of `seq` in record_try: who sees it sees the whole change.
-    atomic_store_explicit(&record->seq, seq + 1, memory_order_release);
+    record_close_at(record, seq);
 }
 
-// The three below: the record is open.
+// All below: the record is open.
+
+// Release; pairs with the acquire in record_try.
+static inline void record_set_lens(struct record *record, size_t key_len, size_t value_len)
+{
+    atomic_store_explicit(&record->lens, (uint32_t)(key_len << 16 | value_len),
+                          memory_order_release);
+}
+
+// Does it begin where the value may be?  What the caller has of his own does not reach into it either.
+static inline bool record_has(const struct record_place *place, struct span part)
+{
+    return (uintptr_t)part.ptr - (uintptr_t)place->value.ptr < place->room;
+}
+
+// The common case of record_set_value: no part of the old value is in the new one.  false: nothing was done.
+static inline __attribute__((always_inline)) bool record_set_fresh(const struct record_place *place,
+                                                                   const struct table_value *value)
+{
+    struct span head = value->head;
+    struct span body = value->body;
+    if (head.len % 8 != 0 || head.len + body.len > place->room || record_has(place, head) ||
+        record_has(place, body)) {
+        return false;
+    }
+    _Atomic uint64_t *words = place->record->words + words_of(place->key_len);
+    if (head.len > 0) {
+        words_set(words, head);
+        words += head.len / 8;
+    }
+    words_set(words, body);
+    record_set_lens(place->record, place->key_len, head.len + body.len);
+    return true;
+}
 
 // Gives the slot to a key, with an empty value.
 void record_settle(struct record *record, uint32_t hash, struct span key);
@@ -139,60 +148,19 @@ void record_vacate(struct record *record);
 
 // --- readers
 
-// Acquire: a word that differs says "another key's" as a length does, and so must come before the second look at
-// `moves` (shard.h).  Pairs with the release of all that is stored there, a vacant slot's link too.
-static inline uint64_t record_differs(const _Atomic uint64_t *word, const char *bytes)
-{
-    return record_word(bytes) ^ atomic_load_explicit(word, memory_order_acquire);
-}
-
-// All words at once rather than one by one: nearly every key that gets here is the right one.  By two, and by
-// pointers rather than places, here and in record_copy: these loops are most of a look-up.
-static inline bool record_words_equal(const _Atomic uint64_t *words, struct span key)
-{
-    uint64_t differs = 0;
-    const char *at = key.ptr;
-    if ((key.len & 8) != 0) {
-        differs = record_differs(words++, at);
-        at += 8;
-    }
-    for (const char *end = at + key.len / 16 * 16; at != end; at += 16, words += 2) {
-        differs |= record_differs(words, at) | record_differs(words + 1, at + 8);
-    }
-    if (key.len % 8 != 0) {
-        differs |=
-            record_tail(key.ptr, key.len) ^ atomic_load_explicit(words, memory_order_acquire);
-    }
-    return differs == 0;
-}
-
-// Copies so many words of a value.  Decides nothing before `seq` was looked at again.
-static inline void record_copy(const _Atomic uint64_t *words, char *to, size_t count)
-{
-    // Acquire, each: the second look at `seq` cannot pass it.  Pairs with the release of each store in
-    // record.c: who sees a word of a change sees at least the odd number before it.
-    struct record_bytes *at = (struct record_bytes *)to;
-    const _Atomic uint64_t *end = words + count;
-    if (count % 2 != 0) {
-        (at++)->word = atomic_load_explicit(words++, memory_order_acquire);
-    }
-    for (; words != end; words += 2, at += 2) {
-        at[0].word = atomic_load_explicit(&words[0], memory_order_acquire);
-        at[1].word = atomic_load_explicit(&words[1], memory_order_acquire);
-    }
-}
-
 // For writers: is it the key's?
-static inline bool record_is(const struct record *record, struct span key)
+static inline __attribute__((always_inline)) bool record_is(const struct record *record,
+                                                            struct span key)
 {
-    return record_key_len(record) == key.len && record_words_equal(record->words, key);
+    return record_key_len(record) == key.len && words_equal(record->words, key);
 }
 
 // RECORD_AGAIN: a writer is, or was, inside.
 enum record_answer { RECORD_OTHER, RECORD_COPIED, RECORD_AGAIN };
 
-static inline enum record_answer record_try(const struct record *record, struct span key,
-                                            struct table_copy *copy)
+// Inlined wherever it stands: it is most of a read.
+static inline __attribute__((always_inline)) enum record_answer
+record_try(const struct record *record, struct span key, struct table_copy *copy)
 {
     // Acquire; pairs with the release in record_close.
     uint32_t seq = atomic_load_explicit(&record->seq, memory_order_acquire);
@@ -202,13 +170,14 @@ static inline enum record_answer record_try(const struct record *record, struct 
     if (seq % 2 != 0) {
         return RECORD_AGAIN;
     }
-    if (lens >> 16 != key.len || !record_words_equal(record->words, key)) {
+    if (lens >> 16 != key.len || !words_equal(record->words, key)) {
         return RECORD_OTHER;
     }
-    size_t count = record_words(lens & UINT16_MAX);
+    // A word that differs says "another key's" as a length does: it comes before the second look at `moves` (shard.h).
+    size_t count = words_of(lens & UINT16_MAX);
     copy->len = lens & UINT16_MAX;
-    record_copy(record->words + record_words(key.len), copy->bytes,
-                count < copy->cap / 8 ? count : copy->cap / 8);
+    words_get(record->words + words_of(key.len), copy->bytes,
+              count < copy->cap / 8 ? count : copy->cap / 8);
     bool same = atomic_load_explicit(&record->seq, memory_order_relaxed) == seq;
     return same ? RECORD_COPIED : RECORD_AGAIN;
 }

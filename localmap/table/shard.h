@@ -14,14 +14,13 @@
 // Private to table/.  Read next: table.c (reading), update.c (changing).
 #pragma once
 
+#include "localmap/table/fetch.h"
 #include "localmap/table/index.h"
 #include "localmap/table/range.h"
 #include "localmap/table/shard_lock.h"
 #include "localmap/table/slab.h"
 
 #include <pthread.h>
-
-#define CACHE_LINE 64
 
 struct shard;
 
@@ -35,13 +34,15 @@ struct shard_head {
     _Atomic uint64_t prev;  // the one that is being taken over; 0: none
     _Atomic uint32_t moves;
     _Atomic uint32_t counts; // relaxed, as `reads`: are reads being counted?  See table_debug.c
-    bool
-        busy; // the writers': with `prev`, or with giving its pages back; here, where they look anyway
-    struct shard *shard;
     _Atomic uint64_t reads;
-    _Atomic uint32_t
-        starved; // relaxed: a reader has found a writer at its record, and asks for a gap
+    struct shard *shard;
+    // The writers', here because they look here anyway.  `busy`: with `prev`, or with giving its pages back.
+    // `cuts`: those of the table as the change under way found them, before it decided anything.
+    uint32_t cuts;
+    bool busy;
 };
+
+_Static_assert(sizeof(struct shard_head) == CACHE_LINE, "one line");
 
 // What writers need besides.
 struct shard {
@@ -49,8 +50,6 @@ struct shard {
     struct shard_head *head;
     uintptr_t blind; // what stands in `groups` instead while reads are counted; else 0
     size_t count;
-    uint32_t
-        cuts; // those of the table as the change under way found them, before it decided anything
     uint32_t taken_over; // groups of `prev` that are done
     uint64_t retired;    // an index that was taken over, packed; 0: all its pages went back
     size_t retired_at;
@@ -115,15 +114,10 @@ static inline const struct index_group *head_home(const struct shard_head *head,
 }
 
 // The first record that a home group may mean; a guess, unless its key is compared under the lock.  0: none.
-static inline uint32_t head_guess(const struct table *table, const struct index_group *home,
-                                  uint64_t hash)
+static inline uint32_t head_guess(const struct index_group *home, uint64_t hash)
 {
     uint32_t bits = index_places(home, index_tag((uint32_t)hash));
-    uint32_t ref = bits == 0 ? 0 : index_ref(home, bits);
-    const char *record = (const char *)slab_at(table->base, ref);
-    __builtin_prefetch(record);
-    __builtin_prefetch(record + CACHE_LINE); // most are longer than a line
-    return ref;
+    return bits == 0 ? 0 : index_ref(home, bits);
 }
 
 // The current index and the one before it, as a writer sees them under the lock.

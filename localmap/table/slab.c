@@ -246,7 +246,7 @@ static enum err add_chunk(struct slab *slab, size_t slot_size)
 
 enum err slab_take(struct slab *slab, size_t size, uint32_t *ret_ref)
 {
-    size_t words = round_up(record_words(size));
+    size_t words = round_up(words_of(size));
     ASSERT(size > RECORD_HEAD_LEN && 8 * words <= SLAB_CHUNK_MAX && size_place(words) < SLAB_SIZES);
     uint32_t *first = &slab->vacant[size_place(words)];
     bool fits = slab->end - slab->next >= words;

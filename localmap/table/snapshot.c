@@ -115,7 +115,7 @@ static bool was_met(const struct undo *undo, uint32_t ref)
 
 void snapshot_keep_now(const struct table *table, const struct shard *shard, uint32_t ref)
 {
-    for (uint32_t cuts = shard->cuts; cuts != 0; cuts &= cuts - 1) {
+    for (uint32_t cuts = shard->head->cuts; cuts != 0; cuts &= cuts - 1) {
         struct table_snapshot *snapshot = table->snapshots[__builtin_ctz(cuts)];
         struct undo *undo = &snapshot->undo[shard - table->shards];
         bool lost = atomic_load_explicit(&snapshot->lost, memory_order_relaxed);

@@ -17,7 +17,11 @@
 static inline void snapshot_begin(const struct table *table, struct shard *shard)
 {
     // Acquire; pairs with the release in table_snapshot_new: who sees the bit sees the snapshot.
-    shard->cuts = atomic_load_explicit(&table->cuts, memory_order_acquire);
+    uint32_t cuts = atomic_load_explicit(&table->cuts, memory_order_acquire);
+    if (__builtin_expect(cuts != shard->head->cuts,
+                         0)) { // readers' line: is not written for nothing
+        shard->head->cuts = cuts;
+    }
 }
 
 void snapshot_keep_now(const struct table *table, const struct shard *shard, uint32_t ref);
@@ -25,7 +29,7 @@ void snapshot_keep_now(const struct table *table, const struct shard *shard, uin
 // The slot `ref` is about to change: for snapshots it stays as it was.
 static inline void snapshot_keep(const struct table *table, const struct shard *shard, uint32_t ref)
 {
-    if (shard->cuts != 0) {
+    if (__builtin_expect(shard->head->cuts != 0, 0)) {
         snapshot_keep_now(table, shard, ref);
     }
 }

@@ -116,7 +116,7 @@ static bool read_record(struct shard_head *head, const struct record *record, st
     unsigned spins = 0;
     enum record_answer answer = record_try(record, key, copy);
     while (answer == RECORD_AGAIN) {
-        atomic_store_explicit(&head->starved, 1, memory_order_relaxed);
+        shard_lock_ask_gap(&head->shard->lock);
         record_wait(&spins);
         answer = record_try(record, key, copy);
     }
@@ -172,20 +172,24 @@ get_anywhere(const struct table *table, const struct table_key *key, struct tabl
     return false;
 }
 
-// What nearly every read comes to is here, without a loop over places and without a call: the key has eight
-// bytes or more, its tag is the first of its kind in the home group, and no writer is at the record.
-bool table_get(const struct table *table, const struct table_key *key, struct table_copy *copy)
+// What nearly every read comes to is here, without a loop over places and without a call: the key's tag is the first
+// of its kind in the home group, and no writer is at the record.  A guess of 0 leads to zeros, which are nobody's.
+static inline bool get_guessed(const struct table *table, struct record *record,
+                               const struct table_key *key, struct table_copy *copy)
 {
-    uint64_t hash = key->hash;
-    struct span bytes = key->bytes;
-    const struct index_group *home = head_home(head_of(table, hash), hash);
-    // 0 leads to zeros, which are nobody's.
-    struct record *record = slab_at(table->base, head_guess(table, home, hash));
-    if (bytes.len < 8 || record_try(record, bytes, copy) != RECORD_COPIED) {
+    if (__builtin_expect(record_try(record, key->bytes, copy) != RECORD_COPIED, 0)) {
         return get_anywhere(table, key, copy);
     }
     touch(table, record);
     return true;
+}
+
+bool table_get(const struct table *table, const struct table_key *key, struct table_copy *copy)
+{
+    const struct index_group *home = head_home(head_of(table, key->hash), key->hash);
+    struct record *record = slab_at(table->base, head_guess(home, key->hash));
+    fetch_record(record);
+    return get_guessed(table, record, key, copy);
 }
 
 bool table_read(const struct table *table, const struct table_key *key, table_look_fn look,
@@ -205,6 +209,7 @@ void table_get_many(const struct table *table, const struct table_key *keys, siz
 {
     for (size_t from = 0; from < count; from += MANY) {
         const struct index_group *home[MANY];
+        struct record *record[MANY];
         size_t block = count - from < MANY ? count - from : MANY;
         for (size_t i = 0; i < block; i++) {
             uint64_t hash = keys[from + i].hash;
@@ -212,10 +217,12 @@ void table_get_many(const struct table *table, const struct table_key *keys, siz
             __builtin_prefetch(home[i]);
         }
         for (size_t i = 0; i < block; i++) {
-            (void)head_guess(table, home[i], keys[from + i].hash); // for its prefetch
+            record[i] = slab_at(table->base, head_guess(home[i], keys[from + i].hash));
+            fetch_record_whole(record[i]);
         }
         for (size_t i = 0; i < block; i++) {
-            copies[from + i].found = table_get(table, &keys[from + i], &copies[from + i]);
+            const struct table_key *key = &keys[from + i];
+            copies[from + i].found = get_guessed(table, record[i], key, &copies[from + i]);
         }
     }
 }

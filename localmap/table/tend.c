@@ -69,7 +69,7 @@ static bool empty_chunk(const struct table *table, struct shard *shard, struct s
             return false;
         }
         snapshot_begin(table, shard);
-        record_open(record);
+        (void)record_open(record);
         shard_move(table, shard, from_to, &value);
     }
     return slab_chunk_next(&shard->slab, chunk, &at) == 0;

@@ -182,7 +182,7 @@ void shard_move(const struct table *table, struct shard *shard, const uint32_t f
     struct index prev;
     snapshot_keep(table, shard, from_to[0]);
     snapshot_keep(table, shard, from_to[1]);
-    record_open(record);
+    (void)record_open(record);
     record_settle(record, hash, record_key(old));
     struct record_place place = record_place(record);
     record_set_value(&place, value);
@@ -210,7 +210,7 @@ static enum err update_absent(const struct table *table, struct shard *shard,
     snapshot_keep(table, shard, ref);
     struct record *record = slab_at(table->base, ref);
     struct table_value value = {SPAN_NONE, SPAN_NONE};
-    record_open(record);
+    (void)record_open(record);
     record_settle(record, (uint32_t)key->hash, key->bytes);
     record_touch(record, atomic_load_explicit(&table->tick, memory_order_relaxed));
     index_insert(shard_index(shard), (uint32_t)key->hash, ref);
@@ -235,7 +235,8 @@ static inline bool needs_slot(const struct record_place *place, const struct tab
            (change->tight && has >= room + TIGHT_SAVES);
 }
 
-static void remove_held(const struct table *table, struct shard *shard, uint32_t ref)
+static __attribute__((noinline)) void remove_held(const struct table *table, struct shard *shard,
+                                                  uint32_t ref)
 {
     const struct record *record = slab_at(table->base, ref);
     snapshot_keep(table, shard, ref);
@@ -244,30 +245,44 @@ static void remove_held(const struct table *table, struct shard *shard, uint32_t
     shard->count--;
 }
 
-// What was decided on an open record.
+// A part of the old value stays, or the head is no multiple of words.
+static __attribute__((noinline)) void set_value(struct record *record,
+                                                const struct table_value *value)
+{
+    const struct record_place place = record_place(record);
+    record_set_value(&place, value);
+}
+
+// What was decided on an open record, and is now done.
 struct conclusion {
-    const struct record_place *place;
+    uint32_t ref;
+    uint32_t seq; // odd
     enum table_verdict verdict;
-    struct table_value value;
+    const struct record_place *place;
+    const struct table_value *value;
 };
 
-static inline void conclude(const struct table *table, struct shard *shard, uint32_t ref,
-                            const struct conclusion *conclusion)
+static inline __attribute__((always_inline)) void
+conclude(const struct table *table, struct shard *shard, const struct conclusion *conclusion)
 {
+    struct record *record = conclusion->place->record;
     if (conclusion->verdict == TABLE_REMOVE) {
-        remove_held(table, shard, ref);
+        remove_held(table, shard, conclusion->ref);
         return;
     }
     if (conclusion->verdict == TABLE_STORE) {
-        snapshot_keep(table, shard, ref);
-        record_set_value(conclusion->place, &conclusion->value);
+        snapshot_keep(table, shard, conclusion->ref);
+        if (!record_set_fresh(conclusion->place, conclusion->value)) {
+            set_value(record, conclusion->value);
+        }
     }
-    record_close(conclusion->place->record);
+    record_close_at(record, conclusion->seq);
 }
 
 // The value may need another slot, which is taken first.
-static enum err update_elsewhere(const struct table *table, struct shard *shard, uint32_t ref,
-                                 const struct table_change *change)
+static __attribute__((noinline)) enum err update_elsewhere(const struct table *table,
+                                                           struct shard *shard, uint32_t ref,
+                                                           const struct table_change *change)
 {
     const struct record_place place = record_place(slab_at(table->base, ref));
     struct table_value value = {SPAN_NONE, SPAN_NONE};
@@ -276,7 +291,7 @@ static enum err update_elsewhere(const struct table *table, struct shard *shard,
     if (slab_take(&shard->slab, size, &from_to[1]) != ERR_OK && place.room < change->room) {
         return ERR_NOMEM;
     }
-    record_open(place.record);
+    uint32_t seq = record_open(place.record);
     enum table_verdict verdict = change->decide(change->arg, place.value, &value);
     bool moves = verdict == TABLE_STORE && value.head.len + value.body.len <= change->room;
     if (from_to[1] != 0 && moves) {
@@ -286,29 +301,42 @@ static enum err update_elsewhere(const struct table *table, struct shard *shard,
     if (from_to[1] != 0) {
         slab_give(&shard->slab, from_to[1]);
     }
-    conclude(table, shard, ref, &(struct conclusion){&place, verdict, value});
+    conclude(table, shard, &(struct conclusion){ref, seq, verdict, &place, &value});
     return ERR_OK;
 }
 
-static inline enum err update_held(const struct table *table, struct shard *shard, uint32_t ref,
-                                   const struct table_change *change)
+static inline __attribute__((always_inline)) enum err update_held(const struct table *table,
+                                                                  struct shard *shard, uint32_t ref,
+                                                                  const struct table_change *change)
 {
     const struct record_place place = record_place(slab_at(table->base, ref));
-    struct conclusion conclusion = {.place = &place};
+    struct table_value value = {SPAN_NONE, SPAN_NONE};
     if (needs_slot(&place, change)) {
         return update_elsewhere(table, shard, ref, change);
     }
     // Open before it is decided: who learns from inside `decide` of what comes waits for it.
-    record_open(place.record);
-    conclusion.verdict = change->decide(change->arg, place.value, &conclusion.value);
-    conclude(table, shard, ref, &conclusion);
+    uint32_t seq = record_open(place.record);
+    enum table_verdict verdict = change->decide(change->arg, place.value, &value);
+    conclude(table, shard, &(struct conclusion){ref, seq, verdict, &place, &value});
     return ERR_OK;
 }
 
-// Leaves the shard's records at rest for as long as a reader on another core needs for one.
-static __attribute__((noinline)) void give_way(struct shard_head *head)
+// The key's record is not the one that was guessed, or there is none.
+static __attribute__((noinline)) enum err update_searched(const struct table *table,
+                                                          struct shard *shard,
+                                                          const struct table_key *key,
+                                                          const struct table_change *change)
 {
-    atomic_store_explicit(&head->starved, 0, memory_order_relaxed);
+    uint32_t ref = find(table, shard, key);
+    if (ref != 0) {
+        return update_held(table, shard, ref, change);
+    }
+    return change->create ? update_absent(table, shard, key, change) : ERR_NOT_FOUND;
+}
+
+// Leaves the shard's records at rest for as long as a reader on another core needs for one.
+static __attribute__((noinline)) void give_way(void)
+{
     for (unsigned i = 0; i < GAP_PAUSES; i++) {
         pause_core();
     }
@@ -322,26 +350,22 @@ enum err table_update(struct table *table, const struct table_key *key,
     struct shard *shard = head->shard;
     ASSERT(key->bytes.len > 0 && key->bytes.len <= TABLE_KEY_MAX);
     ASSERT(change->room <= TABLE_VALUE_MAX);
-    enum err err = ERR_NOT_FOUND;
-    // The record is fetched while we wait for the lock, whose order holds back all that comes behind it.
-    uint32_t ref = head_guess(table, head_home(head, hash), hash);
+    // Lock and record are fetched at once, before the lock's order holds back all that comes behind it.
+    fetch_own(&shard->lock);
+    uint32_t ref = head_guess(head_home(head, hash), hash);
+    fetch_record_own(slab_at(table->base, ref));
     shard_lock_enter(&shard->lock, change->site != NULL ? change->site : "table_update");
     snapshot_begin(table, shard);
-    if (atomic_load_explicit(&head->starved, memory_order_relaxed) != 0) {
-        give_way(head);
+    if (shard_lock_gap_asked(&shard->lock)) {
+        give_way();
     }
-    if (head->busy) {
+    if (__builtin_expect(head->busy, 0)) {
         take_over(table, shard, GROUPS_TAKEN_OVER);
     }
-    // A record at rest is the only one of its key, so with the right key the guess was right.
-    if (ref == 0 || !record_is(slab_at(table->base, ref), key->bytes)) {
-        ref = find(table, shard, key);
-    }
-    if (ref != 0) {
-        err = update_held(table, shard, ref, change);
-    } else if (change->create) {
-        err = update_absent(table, shard, key, change);
-    }
+    // A record at rest is the only one of its key, so with the right key the guess was right.  0 leads to zeros.
+    bool guessed = record_is(slab_at(table->base, ref), key->bytes);
+    enum err err = guessed ? update_held(table, shard, ref, change)
+                           : update_searched(table, shard, key, change);
     shard_lock_leave(&shard->lock);
     return err;
 }
