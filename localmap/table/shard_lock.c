@@ -14,10 +14,13 @@
 #include <time.h>
 #include <unistd.h>
 
-// Less than a write takes.  Two writers that watch for longer take turns at each write, and the value goes to and
-// fro between their caches; one that sleeps lets the other do thousands.
-#define SPINS 2
+// Who meets another one by chance waits for less than a write takes, and a sleep would cost ten.  But two writers of
+// one hot key that both watch take turns at each write, and the value goes to and fro between their caches; there
+// one that sleeps lets the other do thousands.  So whoever finds that the last wait was just now sleeps.
+#define SPINS_ONCE_MORE 2
+#define SPINS 40        // half a microsecond
 #define SPINS_BRIEF 200 // some microseconds
+#define WAITS_APART 4   // entries between two waits that are chance
 
 _Static_assert(sizeof(struct shard_lock) == 128, "two cache lines");
 
@@ -44,9 +47,20 @@ static bool is_brief(const struct shard_lock *lock)
     return atomic_load_explicit(&lock->brief, memory_order_relaxed);
 }
 
+static unsigned spins_of(const struct shard_lock *lock)
+{
+    if (is_brief(lock)) {
+        return SPINS_BRIEF;
+    }
+    const uint64_t entries = atomic_load_explicit(&lock->entries, memory_order_relaxed);
+    const uint64_t waited = atomic_load_explicit(&lock->last_wait, memory_order_relaxed);
+    return entries - waited < WAITS_APART ? SPINS_ONCE_MORE : SPINS;
+}
+
 static bool spin(struct shard_lock *lock)
 {
-    for (unsigned i = 0; i < SPINS || (i < SPINS_BRIEF && is_brief(lock)); i++) {
+    const unsigned most = spins_of(lock);
+    for (unsigned i = 0; i < most || (i < SPINS_BRIEF && is_brief(lock)); i++) {
         uint32_t word = atomic_load_explicit(&lock->word, memory_order_relaxed);
         if (word == SHARD_LOCK_FREE &&
             atomic_compare_exchange_strong_explicit(&lock->word, &word, SHARD_LOCK_HELD,
@@ -137,6 +151,7 @@ void shard_lock_wait(struct shard_lock *lock, const char *site)
     if (!spin(lock)) {
         sleep_and_take(lock, &entry);
     }
+    atomic_store_explicit(&lock->last_wait, told(&lock->entries), memory_order_relaxed);
     entry.ended_ns = clock_ns();
     entry.waited_ns = entry.ended_ns - began_ns;
     count_wait(lock, &entry);
