@@ -15,7 +15,7 @@
 #define THREADS 8
 #define WRITES 200
 #define KEYS 16
-#define ROUNDS (SANITIZER_THREAD ? 3 : 20)
+#define ROUNDS (SANITIZER_THREAD ? 12 : 20)
 
 // What pthread_once has no argument for.
 static struct once {
