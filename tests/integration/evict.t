@@ -83,17 +83,19 @@ subtest 'while there is memory nothing goes' => sub {
 
 subtest 'when memory is short the idle go' => sub {
     my $before = counts($b);
+    my $gone = $SERVICES - 1;
     # s1 is read all the while, and stays; the others fall idle.
+    is(list($a, 's1')->{status}, 200, 's1 is read');
+    use_percent(90);
     ok(eventually(15, sub {
         my $answer = list($a, 's1');
         die "s1 went: $answer->{status}" if $answer->{status} != 200;
-        use_percent(90) if band() eq 'reserve';
-        return $a->metric('meshpulse_evictions_total') > 0;
-    }), 'services go') or diag read_file($a->{log});
+        return $a->metric('meshpulse_evicted_services') == $gone;
+    }), 'all that are idle go') or diag read_file($a->{log});
+    is(band(), 'evict', 'the band says so');
+    is($a->json('/debug/map')->{memory}{band}, 'evict', 'and is to be seen inside');
     use_percent(70);
     ok(eventually(5, sub { band() eq 'reserve' }), 'below the end of the band it is over');
-    my $gone = $SERVICES - 1;
-    ok(eventually(5, sub { $a->metric('meshpulse_evicted_services') == $gone }), 'all that were idle have gone');
     is($a->metric('meshpulse_evicted_records'), $gone * $INSTANCES, 'whole services have');
     ok($fleet->agree, 'the digests of both and of the server are equal');
     is_deeply(counts($a), $before, 'services are listed and counted as before');
