@@ -42,6 +42,18 @@ uint64_t bands_room(const struct bands_terms *terms, const struct bands_memory *
     return memory->usage < most ? (most - memory->usage) / 2 : 0;
 }
 
+int64_t bands_wait_ms(const struct bands_memory *memory, int64_t every_ms)
+{
+    ASSERT(every_ms > 0);
+    int64_t ms = every_ms;
+    if (memory->limit > 0) {
+        uint64_t left = memory->usage < memory->limit ? memory->limit - memory->usage : 0;
+        ms = (int64_t)((double)every_ms * ((double)left / (double)memory->limit));
+        ms = ms > every_ms / BANDS_HURRY_MAX ? ms : every_ms / BANDS_HURRY_MAX;
+    }
+    return ms > 0 ? ms : 1;
+}
+
 const char *bands_name(enum bands_band band)
 {
     static const char *const names[BANDS_COUNT] = {

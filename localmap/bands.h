@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #define BANDS_EVICT_SPAN 5 // per cent of the limit between the beginning and the end of evicting
+#define BANDS_HURRY_MAX 25 // times as often as when nothing is used
 
 enum bands_band { BANDS_NORMAL, BANDS_RESERVE, BANDS_EVICT };
 #define BANDS_COUNT 3
@@ -53,5 +54,10 @@ struct bands_verdict bands_judge(const struct bands_terms *terms, const struct b
 // Of BANDS_TAKE_AHEAD: bytes that may be taken, half of what is left until evict_at by what is really used
 // (`usage`, all of it): what is taken ahead must not be what makes records go.
 uint64_t bands_room(const struct bands_terms *terms, const struct bands_memory *memory);
+
+// When to look again: the share of `every_ms` that the memory left has in the limit, but a BANDS_HURRY_MAX-th at
+// least.  So what comes between two looks takes no larger part of what is left when that is little, and whoever
+// fills memory is met before it is full.  At least 1.
+int64_t bands_wait_ms(const struct bands_memory *memory, int64_t every_ms);
 
 const char *bands_name(enum bands_band band); // a static word

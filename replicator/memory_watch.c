@@ -8,7 +8,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -18,33 +17,37 @@ struct memory_watch {
     pthread_t thread;
     int stop_fd;
     struct loop_task task;
-    pthread_mutex_t lock; // a leaf; guards the two below
-    struct cgroup_memory group;
-    uint64_t free;
-    atomic_int wait_ms; // until the next reading; relaxed: set by the loop, read by the helper
+    pthread_mutex_t lock; // a leaf; guards the one below
+    struct memory_reading newest;
     struct memory_reading last; // [loop]
 };
 
-static void read_now(struct memory_watch *watch)
+// Returns in how many ms to read again.
+static int64_t read_now(struct memory_watch *watch, struct memory_reading *reading)
 {
     const struct memory_watch_options *options = &watch->options;
-    struct cgroup_memory group;
-    uint64_t free = options->tend(options->arg);
-    cgroup_read_memory(options->root, options->self, &group);
+    reading->free = options->tend(options->arg);
+    cgroup_read_memory(options->root, options->self, &reading->group);
+    const struct bands_memory memory = {
+        .usage = reading->group.usage,
+        .limit = reading->group.known ? reading->group.limit : 0,
+        .free = reading->free,
+    };
+    reading->verdict = bands_judge(&options->terms, &memory, reading->verdict.band);
     pthread_mutex_lock(&watch->lock);
-    watch->group = group;
-    watch->free = free;
+    watch->newest = *reading;
     pthread_mutex_unlock(&watch->lock);
     (void)loop_post_task(options->loop, &watch->task);
+    return bands_wait_ms(&memory, options->every_ms);
 }
 
 // false: it is over.
-static bool wait_for_turn(const struct memory_watch *watch)
+static bool wait_for_turn(const struct memory_watch *watch, int64_t wait_ms)
 {
     struct pollfd wait = {.fd = watch->stop_fd, .events = POLLIN};
     int ready = 0;
     do {
-        ready = poll(&wait, 1, atomic_load_explicit(&watch->wait_ms, memory_order_relaxed));
+        ready = poll(&wait, 1, (int)wait_ms);
     } while (ready < 0 && errno == EINTR);
     return ready == 0;
 }
@@ -52,35 +55,23 @@ static bool wait_for_turn(const struct memory_watch *watch)
 static void *helper(void *arg)
 {
     struct memory_watch *watch = arg;
+    struct memory_reading reading = {.verdict = {.band = BANDS_NORMAL}};
+    int64_t wait_ms = 0;
     do {
-        read_now(watch);
-    } while (wait_for_turn(watch));
+        wait_ms = read_now(watch, &reading);
+    } while (wait_for_turn(watch, wait_ms));
     return NULL;
-}
-
-static void set_pace(struct memory_watch *watch, enum bands_band band)
-{
-    int64_t ms = watch->options.every_ms / (band == BANDS_EVICT ? MEMORY_WATCH_HURRY : 1);
-    atomic_store_explicit(&watch->wait_ms, ms > 0 ? (int)ms : 1, memory_order_relaxed);
 }
 
 static void on_task(void *arg)
 {
     struct memory_watch *watch = arg;
-    struct memory_reading *last = &watch->last;
+    enum bands_band before = watch->last.verdict.band;
     pthread_mutex_lock(&watch->lock);
-    last->group = watch->group;
-    last->free = watch->free;
+    watch->last = watch->newest;
     pthread_mutex_unlock(&watch->lock);
-    const struct bands_memory memory = {
-        .usage = last->group.usage,
-        .limit = last->group.known ? last->group.limit : 0,
-        .free = last->free,
-    };
-    last->before = last->verdict.band;
-    last->verdict = bands_judge(&watch->options.terms, &memory, last->before);
-    set_pace(watch, last->verdict.band);
-    watch->options.on_reading(watch->options.arg, last);
+    watch->last.before = before;
+    watch->options.on_reading(watch->options.arg, &watch->last);
 }
 
 // Signals are the loop's: the thread is born with all of them blocked.
@@ -104,7 +95,6 @@ enum err memory_watch_new(const struct memory_watch_options *options,
         return ERR_NOMEM;
     }
     watch->options = *options;
-    set_pace(watch, BANDS_NORMAL);
     loop_task_init(&watch->task, on_task, watch);
     watch->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (watch->stop_fd < 0) {

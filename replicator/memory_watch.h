@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Looks at the memory of our control group all the while, and says in which band the map is.
 //
-//     helper thread:  tend the map -> read the group -> post ----.
-//     loop:           band, verdict -> on_band  <----------------'     and again after every_ms
+//     helper thread:  tend the map -> read the group -> band, verdict -> post ----.     and again after every_ms,
+//     loop:           on_reading  <-----------------------------------------------'     sooner the less is left
 //
 // The reading has a thread of its own: the kernel adds up a group's counters while they are read, and a
 // laid-out tree may lie anywhere.
-// Invariant: at most one reading is on its way; the band moves on the loop only.  [loop].
+// Invariant: the loop hears of the newest reading, once; how soon the next one comes does not hang on the loop.
+// [loop].
 // Read next: localmap/bands.h, base/cgroup.h, memory_stage.h.
 #pragma once
 
@@ -17,12 +18,10 @@
 struct loop;
 struct memory_watch;
 
-#define MEMORY_WATCH_HURRY 5 // times as often while records go
-
 struct memory_reading {
     struct cgroup_memory group;
-    uint64_t free; // bytes that the map holds and does not use
-    enum bands_band before;
+    uint64_t free;          // bytes that the map holds and does not use
+    enum bands_band before; // of the reading that the loop heard of last
     struct bands_verdict verdict;
 };
 

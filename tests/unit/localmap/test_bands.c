@@ -133,9 +133,50 @@ TEST(room_ahead_is_half_of_what_is_left_until_records_would_go)
     CHECK_UEQ(bands_room(&terms, &none), 0);
 }
 
+TEST(the_less_is_left_the_sooner_the_next_look)
+{
+    static const struct {
+        uint64_t usage, limit;
+        int64_t every_ms, wait_ms;
+    } rows[] = {
+        {0, 1000, 500, 500},
+        {100, 1000, 500, 450},
+        {500, 1000, 500, 250},
+        {850, 1000, 500, 75},
+        {925, 1000, 500, 37},
+        {960, 1000, 500, 20},
+        {990, 1000, 500, 20},
+        {1000, 1000, 500, 20},
+        {2000, 1000, 500, 20},
+        {UINT64_MAX, 0, 500, 500}, // nothing is known to be short
+        {UINT64_MAX / 2, UINT64_MAX, 500, 250},
+        {990, 1000, 1, 1},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct bands_memory memory = {rows[i].usage, rows[i].limit, 0};
+        CHECK_INT(bands_wait_ms(&memory, rows[i].every_ms), eq, rows[i].wait_ms);
+    }
+}
+
+// Half of a group's limit comes in each second, from any beginning on, and eviction is held up for two looks.
+TEST(who_fills_memory_is_met_before_it_is_full)
+{
+    const uint64_t limit = 48 * 1024 * 1024;
+    for (uint64_t begin = 0; begin < limit / 100 * 85; begin += limit / 100) {
+        struct bands_memory memory = {begin, limit, 0};
+        struct bands_verdict verdict = {BANDS_NORMAL, BANDS_REST, 0, false};
+        for (int late = 0; late < 3; late += verdict.band == BANDS_EVICT) {
+            memory.usage += (uint64_t)bands_wait_ms(&memory, 500) * (limit / 2) / 1000;
+            verdict = bands_judge(&terms, &memory, verdict.band);
+            CHECK(memory.usage < limit);
+        }
+    }
+}
+
 SUITE("localmap/bands", T(usage_and_the_band_before_say_which_band_it_is),
       T(without_a_limit_the_band_is_normal),
       T(thresholds_at_the_edges_of_what_may_be_configured_hold),
       T(who_gave_the_excess_up_is_at_rest_and_stays_there),
       T(what_is_held_without_use_counts_as_given_back_but_only_so_much),
-      T(room_ahead_is_half_of_what_is_left_until_records_would_go));
+      T(room_ahead_is_half_of_what_is_left_until_records_would_go),
+      T(the_less_is_left_the_sooner_the_next_look), T(who_fills_memory_is_met_before_it_is_full));
