@@ -39,6 +39,6 @@ enum evictor_step { EVICTOR_MORE, EVICTOR_DONE, EVICTOR_STUCK };
 enum err evictor_new(const struct evictor_options *options, struct evictor **ret_evictor) MUST_USE;
 void evictor_free(struct evictor *evictor); // accepts NULL
 
-// The usage is so much too high: BANDS_GIVE_UP.
+// What the newest reading says: the usage is so much too high, or nothing more is to go.
 void evictor_aim(struct evictor *evictor, const struct bands_verdict *verdict, struct mono now);
 enum evictor_step evictor_step(struct evictor *evictor, uint16_t tick, struct mono now);

@@ -185,8 +185,9 @@ static void on_reading(void *arg, const struct memory_reading *reading)
                           memory_order_relaxed);
     atomic_store_explicit(&stage->evicting, reading->verdict.action == BANDS_GIVE_UP,
                           memory_order_relaxed);
+    // When it is over, too: what is still to go by an older reading stays.
+    evictor_aim(stage->evictor, &reading->verdict, now);
     if (reading->verdict.action == BANDS_GIVE_UP) {
-        evictor_aim(stage->evictor, &reading->verdict, now);
         (void)loop_post_task(stage->daemon->loop, &stage->evict);
     } else {
         went_on(stage);

@@ -115,6 +115,22 @@ TEST(what_went_counts_as_gone_for_a_while)
     tear_down(&stand);
 }
 
+TEST(when_memory_is_there_again_nobody_goes_any_more)
+{
+    struct stand stand;
+    const struct bands_verdict rest = {BANDS_RESERVE, BANDS_TAKE_AHEAD, 0, false};
+    set_up(&stand);
+    stand.tick = 20;
+    aim(&stand, (uint64_t)SERVICES * BODY_LEN);
+    CHECK_EQ(evictor_step(stand.evictor, stand.tick, stand.now), EVICTOR_MORE);
+    unsigned gone = stand.gone;
+    CHECK_INT(gone, gt, 0);
+    evictor_aim(stand.evictor, &rest, stand.now);
+    CHECK_EQ(run(&stand), EVICTOR_DONE);
+    CHECK_UEQ(stand.gone, gone);
+    tear_down(&stand);
+}
+
 TEST(who_was_read_a_moment_ago_stays)
 {
     struct stand stand;
@@ -214,6 +230,7 @@ TEST(every_allocation_may_fail)
 }
 
 SUITE("node/evictor", T(as_much_goes_as_is_too_much), T(what_went_counts_as_gone_for_a_while),
-      T(who_was_read_a_moment_ago_stays), T(when_it_is_urgent_nobody_is_too_young),
-      T(the_idlest_go_first), T(when_all_refuse_it_gives_up_and_tries_again_later),
-      T(all_can_go_and_then_none_is_left), T(every_allocation_may_fail));
+      T(when_memory_is_there_again_nobody_goes_any_more), T(who_was_read_a_moment_ago_stays),
+      T(when_it_is_urgent_nobody_is_too_young), T(the_idlest_go_first),
+      T(when_all_refuse_it_gives_up_and_tries_again_later), T(all_can_go_and_then_none_is_left),
+      T(every_allocation_may_fail));
