@@ -54,6 +54,21 @@ sub usage {
     return $text // 0;
 }
 sub percent { return sprintf '%.1f %%', 100 * shift() / $LIMIT }
+sub evictions { return $a->metric('meshpulse_evictions_total') }
+sub evicting { return $a->metric('meshpulse_memory_band{band="evict"}') == 1 }
+
+# How often evicting has begun: the log has each time, also one that nobody who looks now and then would see.
+sub beginnings { return scalar(() = read_file($a->{log}) =~ /\bmemory from=\w+ to=evict\b/g) }
+
+# Has the end come?  A reading is up to half a second old, and counters lag a quarter of one behind what they count:
+# only who has shown the same for a while is known to have ended.
+my ($state, $state_since) = ('', 0);
+sub is_over {
+    my $now = join ' ', evictions(), beginnings(), evicting();
+    ($state, $state_since) = ($now, time) if $now ne $state;
+    return !evicting() && time - $state_since > 3;
+}
+
 sub resident { return read_file("/proc/$a->{pid}/status") =~ /VmRSS:\s+(\d+)/ ? $1 * 1024 : 0 }
 
 is($a->metric('meshpulse_memory_limit_bytes'), $LIMIT, 'the daemon knows its limit') or diag read_file($a->{log});
@@ -91,23 +106,21 @@ ok(alive($a->{pid}), 'the daemon lives') or do {
 cmp_ok($a->metric('meshpulse_evictions_total'), '>', 0, 'services have gone');
 
 ok(eventually(60, sub { $a->digest->{digest} eq $b->digest->{digest} }), 'the digests are equal');
-ok(eventually(60, sub { 1 == grep { $a->metric("meshpulse_memory_band{band=\"$_\"}") == 1 } qw(normal reserve) }), 'eviction comes to its end')
-    or diag read_file($a->{log});
+ok(eventually(60, \&is_over), 'eviction comes to its end') or diag read_file($a->{log});
 
 # At rest: for so long neither the band nor the number of those who have gone moves.
-my ($gone, $least, $most) = ($a->metric('meshpulse_evictions_total'), usage(), usage());
+my ($gone, $begun, $least, $most) = (evictions(), beginnings(), usage(), usage());
 my $end = time + $REST_S;
-my $evicting = 0;
 while (time < $end && alive($a->{pid})) {
     select undef, undef, undef, 0.25;
     my $now = usage();
     $least = $now if $now < $least;
     $most = $now if $now > $most;
-    $evicting ||= $a->metric('meshpulse_memory_band{band="evict"}') == 1;
 }
-is($a->metric('meshpulse_evictions_total'), $gone, "for $REST_S s nothing more goes");
-ok(!$evicting, 'and the band stays below evict');
-cmp_ok($most, '<=', 0.9 * $LIMIT, 'the kernel counts less than the limit');
+is(evictions(), $gone, "for $REST_S s nothing more goes") or diag read_file($a->{log});
+is(beginnings(), $begun, 'and the band stays below evict');
+# As docs/memory.md says: what is held without use counts as given back up to half of what lies above evict_at, 85 %.
+cmp_ok($most, '<=', 0.925 * $LIMIT, 'the kernel counts less than the limit');
 diag sprintf 'evicted: %d services, %d records; at rest %s to %s, resident %s, free in the map %s', $gone,
     $a->metric('meshpulse_evicted_records'), percent($least), percent($most), percent(resident()),
     percent($a->metric('meshpulse_memory_free_bytes'));
