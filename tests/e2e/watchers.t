@@ -51,9 +51,11 @@ sub watch_all {
 }
 
 my %text; # descriptor -> what it has heard
-# Reads until every connection has heard `$count` of `$word`, or the time is over.  Returns how many have.
+# Reads until every connection has heard `$count` of `$word`, or the time is over.  Returns how many have.  The time
+# is what a machine with other work needs: this test is of what comes, not of how fast.
 sub hear_all {
-    my ($conns, $word, $count, $seconds) = @_;
+    my ($conns, $word, $count) = @_;
+    my $seconds = 120;
     my $poll = IO::Poll->new;
     $poll->mask($_ => POLLIN) for @$conns;
     my $end = time + $seconds;
@@ -78,13 +80,15 @@ my @readers = watch_all($readers);
 my @sleepers = watch_all($sleepers); # they never read
 
 subtest 'a burst reaches every reader' => sub {
-    is(hear_all(\@readers, ': watching', 1, 20), $readers, 'all are heard');
-    is($node->metric('meshpulse_watchers'), $readers + $sleepers, 'and counted');
+    is(hear_all(\@readers, ': watching', 1), $readers, 'all are heard');
+    # Those who sleep asked last, and the two workers are not equally far: theirs may not be read yet.
+    ok(eventually(30, sub { $node->metric('meshpulse_watchers') == $readers + $sleepers }), 'and counted')
+        or diag $node->metric('meshpulse_watchers');
     my $began = time;
     my $written = grep { write_one("i$_", 'x') } 1 .. $changes;
     my $wrote = time - $began;
     is($written, $changes, "$changes changes are written");
-    is(hear_all(\@readers, 'event: change', $changes, 30), $readers, 'every reader has all of them');
+    is(hear_all(\@readers, qr/^event: change\n.*?\n\n/ms, $changes), $readers, 'every reader has all of them');
     diag sprintf '%d changes to %d readers: written in %.2f s, all heard after %.2f s', $changes, $readers, $wrote, time - $began;
     my $ids = join ',', map { "i$_" } 1 .. $changes;
     my $ordered = grep { join(',', $text{ fileno $_ } =~ /"id":"(i\d+)"/g) eq $ids } @readers;
