@@ -81,8 +81,8 @@ bool quota_counts(struct span key, bool registration, struct span body)
     if (observer.len == 0 || observer.ptr[0] == '!') {
         return registration;
     }
-    struct record record;
-    return codec_body_read(KEY_OBSERVATION, body, &record) != ERR_OK || is_from_outside(&record);
+    enum vantage vantage = VANTAGE_EXTERNAL;
+    return codec_body_vantage(body, &vantage) != ERR_OK || vantage == VANTAGE_EXTERNAL;
 }
 
 bool quota_counts_record(struct span key, const struct record *record)

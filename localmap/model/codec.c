@@ -90,27 +90,52 @@ size_t codec_body_write(const struct record *record, char *buf, size_t cap)
     return out.failed || !fields_valid(record) ? 0 : out.len;
 }
 
-enum err codec_body_read(enum key_kind kind, struct span body, struct record *ret_record)
+// The two bytes before the fields, read.
+static enum err get_head(enum key_kind kind, struct cursor *cursor, bool *ret_tombstone)
 {
-    if (body.len < HEAD_LEN || body.len > CODEC_BODY_MAX) {
+    if (cursor->left < HEAD_LEN || cursor->left > CODEC_BODY_MAX) {
         return ERR_SYNTAX;
     }
-    struct cursor cursor = cursor_of(body);
-    if (cursor_u8(&cursor) != CODEC_WIRE) {
+    if (cursor_u8(cursor) != CODEC_WIRE) {
         return ERR_UNSUPPORTED;
     }
-    uint8_t head = cursor_u8(&cursor);
-    if ((head & ~TOMBSTONE_BIT) != wire_kinds[kind]) {
-        return ERR_SYNTAX;
-    }
+    uint8_t head = cursor_u8(cursor);
+    *ret_tombstone = (head & TOMBSTONE_BIT) != 0;
+    return (head & ~TOMBSTONE_BIT) == wire_kinds[kind] ? ERR_OK : ERR_SYNTAX;
+}
+
+enum err codec_body_read(enum key_kind kind, struct span body, struct record *ret_record)
+{
+    struct cursor cursor = cursor_of(body);
     struct record record;
+    bool tombstone = false;
+    enum err err = get_head(kind, &cursor, &tombstone);
+    if (err != ERR_OK) {
+        return err;
+    }
     field_reset(&record, kind);
-    record.tombstone = (head & TOMBSTONE_BIT) != 0;
-    enum err err = fields_get(&cursor, true, &record);
+    record.tombstone = tombstone;
+    err = fields_get(&cursor, true, &record);
     if (err == ERR_OK) {
         field_move(&record, ret_record);
     }
     return err;
+}
+
+enum err codec_body_vantage(struct span body, enum vantage *ret_vantage)
+{
+    struct cursor cursor = cursor_of(body);
+    bool tombstone = false;
+    enum err err = get_head(KEY_OBSERVATION, &cursor, &tombstone);
+    if (err != ERR_OK) {
+        return err;
+    }
+    uint64_t vantage = fields_find_number(&cursor, FIELD_TAG_VANTAGE);
+    if (vantage >= VANTAGE_COUNT) {
+        return ERR_SYNTAX;
+    }
+    *ret_vantage = (enum vantage)vantage;
+    return ERR_OK;
 }
 
 bool codec_is_tombstone(struct span body)

@@ -46,5 +46,9 @@ size_t codec_body_write(const struct record *record, char *buf, size_t cap);
 // ERR_UNSUPPORTED: another wire version (an opaque record).  ERR_SYNTAX: malformed, or not of `kind`.
 enum err codec_body_read(enum key_kind kind, struct span body, struct record *ret_record) MUST_USE;
 
+// The vantage of an observation whose body was read as a whole before, without reading it once more.
+// ERR_UNSUPPORTED, ERR_SYNTAX: as codec_body_read says of the first two bytes, or no such vantage.
+enum err codec_body_vantage(struct span body, enum vantage *ret_vantage) MUST_USE;
+
 // True when the body is a tombstone of this wire version.
 bool codec_is_tombstone(struct span body);

@@ -48,7 +48,7 @@ static const struct field observation_fields[] = {
     {2, FIELD_REASON, AT(observation.reason), RANGE(0, REASON_COUNT - 1)},
     {3, FIELD_TEXT, AT(observation.text), RANGE(0, RECORD_TEXT_MAX), .soft = true},
     {4, FIELD_U64, AT(observation.latency_us), RANGE(0, UINT64_MAX), .soft = true},
-    {5, FIELD_U32, AT(observation.vantage), RANGE(0, VANTAGE_COUNT - 1)},
+    {FIELD_TAG_VANTAGE, FIELD_U32, AT(observation.vantage), RANGE(0, VANTAGE_COUNT - 1)},
     {6, FIELD_U64, AT(observation.since_ms), RANGE(0, UINT64_MAX), .soft = true},
     {7, FIELD_TEXT, AT(observation.via), RANGE(0, KEY_SERVICE_MAX)},
     {8, FIELD_U64, AT(observation.ttl_ms), RANGE(0, DAY_MS)},

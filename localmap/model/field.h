@@ -25,6 +25,9 @@ enum field_type {
     FIELD_LABELS
 };
 
+// The one that is read without the rest of its record.
+#define FIELD_TAG_VANTAGE 5
+
 struct field {
     uint32_t tag;
     enum field_type type;

@@ -118,15 +118,21 @@ void fields_put(struct fields_out *out, const struct record *record, uint32_t bi
     }
 }
 
-static bool get_number(struct span payload, const struct field *field, struct record *record)
+static uint64_t number_of(struct span payload)
 {
     uint64_t value = 0;
-    if (payload.len > NUMBER_LEN_MAX || (payload.len > 0 && payload.ptr[0] == 0)) {
-        return false; // too many bytes, or fewer would do
-    }
     for (size_t i = 0; i < payload.len; i++) {
         value = value << 8 | (uint8_t)payload.ptr[i];
     }
+    return value;
+}
+
+static bool get_number(struct span payload, const struct field *field, struct record *record)
+{
+    if (payload.len > NUMBER_LEN_MAX || (payload.len > 0 && payload.ptr[0] == 0)) {
+        return false; // too many bytes, or fewer would do
+    }
+    uint64_t value = number_of(payload);
     if (field->type == FIELD_REASON && value >= REASON_COUNT) {
         value = REASON_OTHER;
     }
@@ -222,6 +228,18 @@ enum err fields_get(struct cursor *cursor, bool canonical, struct record *ret_re
         return ERR_SYNTAX;
     }
     return crowded ? ERR_UNSUPPORTED : ERR_OK;
+}
+
+uint64_t fields_find_number(struct cursor *cursor, uint64_t tag)
+{
+    while (cursor_ok(cursor) && cursor->left > 0) {
+        uint64_t found = cursor_varint(cursor);
+        struct span payload = cursor_bytes(cursor, cursor_varint(cursor));
+        if (found >= tag) { // they ascend
+            return found == tag && payload.len <= NUMBER_LEN_MAX ? number_of(payload) : 0;
+        }
+    }
+    return 0;
 }
 
 bool fields_valid(const struct record *record)

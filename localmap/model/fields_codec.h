@@ -35,5 +35,9 @@ void fields_put(struct fields_out *out, const struct record *record, uint32_t bi
 // ERR_SYNTAX; ERR_UNSUPPORTED: well-formed, with more unknown fields than a record carries.
 enum err fields_get(struct cursor *cursor, bool canonical, struct record *ret_record) MUST_USE;
 
+// The number of one field; 0: it was left out, or it is longer than 8 bytes.  For bodies that were read as a whole
+// before: looks at nothing else.
+uint64_t fields_find_number(struct cursor *cursor, uint64_t tag);
+
 // All that a body must hold: each field valid.
 bool fields_valid(const struct record *record);

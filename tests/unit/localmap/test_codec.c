@@ -59,6 +59,31 @@ TEST(a_record_has_these_bytes_for_ever)
     }
 }
 
+// What is read of a body alone is what all of it says.
+TEST(a_vantage_is_read_without_the_rest)
+{
+    for (unsigned i = 0; i < VANTAGE_COUNT * 2; i++) {
+        struct record record = {.kind = KEY_OBSERVATION};
+        char body[CODEC_BODY_MAX];
+        enum vantage vantage = VANTAGE_COUNT;
+        record.observation.status = i % 2 == 0 ? STATUS_HEALTHY : STATUS_UNHEALTHY;
+        record.observation.text = i % 2 == 0 ? SPAN_NONE : SPAN_LIT("a text before it");
+        record.observation.vantage = (enum vantage)(i / 2);
+        record.observation.since_ms = 7; // and something behind it
+        size_t len = codec_body_write(&record, body, sizeof(body));
+        CHECK_UEQ(len > 0, true);
+        CHECK_OK(codec_body_vantage(span_of(body, len), &vantage));
+        CHECK_EQ(vantage, i / 2);
+    }
+    enum vantage vantage = VANTAGE_COUNT;
+    CHECK_OK(codec_body_vantage(SPAN_LIT("\1\4"), &vantage)); // left out
+    CHECK_EQ(vantage, VANTAGE_LOCAL);
+    CHECK_EQ(codec_body_vantage(SPAN_LIT("\1\4\5\1\4"), &vantage), ERR_SYNTAX); // not one of them
+    CHECK_EQ(codec_body_vantage(SPAN_LIT("\1\2"), &vantage), ERR_SYNTAX);       // another kind
+    CHECK_EQ(codec_body_vantage(SPAN_LIT("\2\4"), &vantage), ERR_UNSUPPORTED);
+    CHECK_EQ(codec_body_vantage(SPAN_LIT("\1"), &vantage), ERR_SYNTAX);
+}
+
 // The codec finds a row of the table by its tag, and notes in 32 bits which ones it has met.
 TEST(the_tags_of_a_kind_count_from_one)
 {
@@ -360,8 +385,9 @@ TEST(an_observation_is_compact)
 }
 
 SUITE("localmap/model/codec", T(a_record_has_these_bytes_for_ever),
-      T(the_tags_of_a_kind_count_from_one), T(a_field_that_must_be_there_is_missed),
-      T(the_hash_of_a_value_never_changes), T(random_records_come_back_equal_and_their_bytes_too),
+      T(a_vantage_is_read_without_the_rest), T(the_tags_of_a_kind_count_from_one),
+      T(a_field_that_must_be_there_is_missed), T(the_hash_of_a_value_never_changes),
+      T(random_records_come_back_equal_and_their_bytes_too),
       T(bytes_changed_at_random_are_refused_or_read_as_they_stand),
       T(every_cut_of_a_body_is_read_within_its_bounds), T(a_malformed_body_is_refused),
       T(a_reason_of_a_newer_release_reads_as_other), T(unknown_fields_are_kept_up_to_a_ceiling),
