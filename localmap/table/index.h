@@ -73,33 +73,27 @@ static inline uint64_t index_passed_bit(uint32_t hash)
                                     8); // in the last byte of a group's tags
 }
 
-// Which places of a group have `tag`: a bit each.  `tags` are all 16 bytes.
-static inline uint32_t index_match(struct words_pair tags, uint32_t tag)
+// The places of one group that have `tag`: a bit each.
+// Acquire; pairs with the release of the tag in index.c: the reference is there, and what it leads to.
+static inline uint32_t index_places(const struct index_group *group, uint32_t tag)
 {
     const uint32_t places = (1u << INDEX_PLACES) - 1;
 #if defined(WORDS_ONE_BY_ONE)
     // The zero bytes of (tags ^ tag), exactly, and their high bits gathered by a multiplication.
     const uint64_t ones = UINT64_C(0x0101010101010101);
     const uint64_t low7 = UINT64_C(0x7f7f7f7f7f7f7f7f);
-    uint64_t a = tags.a ^ ones * tag;
-    uint64_t b = tags.b ^ ones * tag;
+    uint64_t a = words_load(&group->tags[0]) ^ ones * tag;
+    uint64_t b = words_load(&group->tags[1]) ^ ones * tag;
     a = ~(((a & low7) + low7) | a | low7) >> 7;
     b = ~(((b & low7) + low7) | b | low7) >> 7;
     const uint64_t gather = UINT64_C(0x0102040810204080);
     return ((uint32_t)(a * gather >> 56) | (uint32_t)(b * gather >> 56) << 8) & places;
 #else
     const __m128i wanted = _mm_set1_epi32((int)(tag * UINT32_C(0x01010101)));
-    return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(tags.both, wanted)) & places;
+    const __m128i same = _mm_cmpeq_epi8(words_load_pair(group->tags, 0), wanted);
+    atomic_signal_fence(memory_order_acquire); // as words_equal
+    return (uint32_t)_mm_movemask_epi8(same) & places;
 #endif
-}
-
-// The places of one group that have `tag`.
-static inline uint32_t index_places(const struct index_group *group, uint32_t tag)
-{
-    // Acquire; pairs with the release of the tag in index.c: the reference is there, and what it leads to.
-    uint32_t places = index_match(words_load_pair(group->tags), tag);
-    atomic_signal_fence(memory_order_acquire);
-    return places;
 }
 
 static inline uint32_t index_ref(const struct index_group *group, uint32_t bits)

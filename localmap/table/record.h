@@ -119,7 +119,8 @@ static inline bool record_has(const struct record_place *place, struct span part
     return (uintptr_t)part.ptr - (uintptr_t)place->value.ptr < place->room;
 }
 
-// The common case of record_set_value: no part of the old value is in the new one.  false: nothing was done.
+// The common case of record_set_value: no part of the old value is in the new one.  false: not done, or not
+// all of it.
 static inline __attribute__((always_inline)) bool record_set_fresh(const struct record_place *place,
                                                                    const struct table_value *value)
 {
@@ -130,11 +131,9 @@ static inline __attribute__((always_inline)) bool record_set_fresh(const struct 
         return false;
     }
     _Atomic uint64_t *words = place->record->words + words_of(place->key_len);
-    if (head.len > 0) {
-        words_set(words, head);
-        words += head.len / 8;
+    if (!words_set_part(words, head) || !words_set_part(words + head.len / 8, body)) {
+        return false;
     }
-    words_set(words, body);
     record_set_lens(place->record, place->key_len, head.len + body.len);
     return true;
 }
@@ -149,37 +148,81 @@ void record_vacate(struct record *record);
 // --- readers
 
 // For writers: is it the key's?
-static inline __attribute__((always_inline)) bool record_is(const struct record *record,
-                                                            struct span key)
+static inline bool record_is(const struct record *record, struct span key)
 {
     return record_key_len(record) == key.len && words_equal(record->words, key);
+}
+
+// As record_is; false for a short key too.
+static inline __attribute__((always_inline)) bool record_is_long(const struct record *record,
+                                                                 struct span key)
+{
+    return key.len >= WORDS_LONG && record_key_len(record) == key.len &&
+           words_equal_long(record->words, key);
 }
 
 // RECORD_AGAIN: a writer is, or was, inside.
 enum record_answer { RECORD_OTHER, RECORD_COPIED, RECORD_AGAIN };
 
-// Inlined wherever it stands: it is most of a read.
-static inline __attribute__((always_inline)) enum record_answer
-record_try(const struct record *record, struct span key, struct table_copy *copy)
+// The beginning of a read.
+struct record_look {
+    uint32_t seq, lens;
+};
+
+static inline struct record_look record_look(const struct record *record)
 {
+    struct record_look look;
     // Acquire; pairs with the release in record_close.
-    uint32_t seq = atomic_load_explicit(&record->seq, memory_order_acquire);
+    look.seq = atomic_load_explicit(&record->seq, memory_order_acquire);
     // Acquire: who finds a slot vacated sees that the shard's `moves` had been raised before (shard.h).
     // Both lengths at once: together they never reach beyond the slot.
-    uint32_t lens = atomic_load_explicit(&record->lens, memory_order_acquire);
-    if (seq % 2 != 0) {
+    look.lens = atomic_load_explicit(&record->lens, memory_order_acquire);
+    return look;
+}
+
+// Words of the value that the reader gets.
+static inline size_t record_copied(struct record_look look, struct table_copy *copy)
+{
+    size_t len = look.lens & UINT16_MAX;
+    copy->len = len;
+    return words_of(len < copy->cap ? len : copy->cap);
+}
+
+static inline bool record_unchanged(const struct record *record, struct record_look look)
+{
+    return atomic_load_explicit(&record->seq, memory_order_relaxed) == look.seq;
+}
+
+static inline enum record_answer record_try(const struct record *record, struct span key,
+                                            struct table_copy *copy)
+{
+    struct record_look look = record_look(record);
+    if (look.seq % 2 != 0) {
         return RECORD_AGAIN;
     }
-    if (lens >> 16 != key.len || !words_equal(record->words, key)) {
+    // A word that differs says "another key's" as a length does: it comes before the second look at `moves` (shard.h).
+    if (look.lens >> 16 != key.len || !words_equal(record->words, key)) {
         return RECORD_OTHER;
     }
-    // A word that differs says "another key's" as a length does: it comes before the second look at `moves` (shard.h).
-    size_t count = words_of(lens & UINT16_MAX);
-    copy->len = lens & UINT16_MAX;
-    words_get(record->words + words_of(key.len), copy->bytes,
-              count < copy->cap / 8 ? count : copy->cap / 8);
-    bool same = atomic_load_explicit(&record->seq, memory_order_relaxed) == seq;
-    return same ? RECORD_COPIED : RECORD_AGAIN;
+    words_get(record->words + words_of(key.len), copy->bytes, record_copied(look, copy));
+    return record_unchanged(record, look) ? RECORD_COPIED : RECORD_AGAIN;
+}
+
+// As record_try, in place, for what nearly every read comes to.  false: not copied, for whatever reason.
+static inline __attribute__((always_inline)) bool
+record_try_long(const struct record *record, struct span key, struct table_copy *copy)
+{
+    struct record_look look = record_look(record);
+    if (look.seq % 2 != 0 || key.len < WORDS_LONG || look.lens >> 16 != key.len ||
+        !words_equal_long(record->words, key)) {
+        return false;
+    }
+    size_t count = record_copied(look, copy);
+    if (8 * count < WORDS_LONG) {
+        return false;
+    }
+    words_get_long(record->words + words_of(key.len), copy->bytes, count);
+    return record_unchanged(record, look);
 }
 
 // What a reader does who must try again.  `spins` counts, from 0.

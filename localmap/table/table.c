@@ -172,12 +172,14 @@ get_anywhere(const struct table *table, const struct table_key *key, struct tabl
     return false;
 }
 
-// What nearly every read comes to is here, without a loop over places and without a call: the key's tag is the first
-// of its kind in the home group, and no writer is at the record.  A guess of 0 leads to zeros, which are nobody's.
-static inline bool get_guessed(const struct table *table, struct record *record,
-                               const struct table_key *key, struct table_copy *copy)
+// What nearly every read comes to is here, without a loop over places and without a call: the key is no short one,
+// its tag is the first of its kind in the home group, and no writer is at the record.  A guess of 0 leads to zeros, which are nobody's.
+static inline __attribute__((always_inline)) bool get_guessed(const struct table *table,
+                                                              struct record *record,
+                                                              const struct table_key *key,
+                                                              struct table_copy *copy)
 {
-    if (__builtin_expect(record_try(record, key->bytes, copy) != RECORD_COPIED, 0)) {
+    if (__builtin_expect(!record_try_long(record, key->bytes, copy), 0)) {
         return get_anywhere(table, key, copy);
     }
     touch(table, record);

@@ -363,7 +363,7 @@ enum err table_update(struct table *table, const struct table_key *key,
         take_over(table, shard, GROUPS_TAKEN_OVER);
     }
     // A record at rest is the only one of its key, so with the right key the guess was right.  0 leads to zeros.
-    bool guessed = record_is(slab_at(table->base, ref), key->bytes);
+    bool guessed = record_is_long(slab_at(table->base, ref), key->bytes);
     enum err err = guessed ? update_held(table, shard, ref, change)
                            : update_searched(table, shard, key, change);
     shard_lock_leave(&shard->lock);

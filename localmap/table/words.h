@@ -70,166 +70,105 @@ static inline uint64_t words_tail(const char *bytes, size_t len)
     return word;
 }
 
-// --- two at a time.  What is between two words of a pair is left to the machine.
+// Any number of them; out of line.
+bool words_equal(const _Atomic uint64_t *words, struct span bytes);
+void words_get(const _Atomic uint64_t *words, char *to, size_t count);
+void words_set(_Atomic uint64_t *words, struct span bytes);
+
+// --- the same for what is long enough, which nearly all keys and values are: WORDS_LONG bytes or more (for words_set, of
+// whole words).  Inlined wherever they stand; these loops are most of a look-up and of a change.
 
 #if defined(WORDS_ONE_BY_ONE)
 
-struct words_pair {
-    uint64_t a, b;
-};
-
-static inline struct words_pair words_load_pair(const _Atomic uint64_t *words)
-{
-    return (struct words_pair){words_load(&words[0]), words_load(&words[1])};
-}
-
-static inline void words_store_pair(_Atomic uint64_t *words, struct words_pair pair)
-{
-    words_store(&words[0], pair.a);
-    words_store(&words[1], pair.b);
-}
-
-static inline struct words_pair words_pair_at(const char *bytes)
-{
-    return (struct words_pair){words_at(bytes), words_at(bytes + 8)};
-}
-
-static inline void words_pair_to(char *bytes, struct words_pair pair)
-{
-    ((struct words_bytes *)bytes)->word = pair.a;
-    ((struct words_bytes *)(bytes + 8))->word = pair.b;
-}
-
-static inline struct words_pair words_differ(struct words_pair so_far, struct words_pair one,
-                                             struct words_pair other)
-{
-    return (struct words_pair){so_far.a | (one.a ^ other.a), so_far.b | (one.b ^ other.b)};
-}
-
-static inline bool words_none(struct words_pair pair)
-{
-    return (pair.a | pair.b) == 0;
-}
-
-#define WORDS_PAIR_NONE ((struct words_pair){0, 0})
+#define WORDS_LONG 1
+#define words_equal_long words_equal
+#define words_get_long words_get
+#define words_set_long words_set
 
 #else
+
+// In pairs.  The last one ends where the bytes end, so it may have some of those before it once more: there is no rest to
+// care for.
+#define WORDS_LONG 16
 
 #include <emmintrin.h>
 
 struct words_pair {
-    __m128i both;
-};
-
-struct words_two {
     uint64_t words[2];
 } __attribute__((packed, may_alias));
 
 // In assembly, because to C a load that is no atomic one must not meet a store.
-static inline struct words_pair words_load_pair(const _Atomic uint64_t *words)
+static inline __m128i words_load_pair(const _Atomic uint64_t *words, size_t at)
 {
-    struct words_pair pair;
-    const void *at = words;
-    __asm__("movdqu %1, %0" : "=x"(pair.both) : "m"(*(const struct words_two *)at));
+    const void *start = words;
+    __m128i pair;
+    __asm__("movdqu %1, %0"
+            : "=x"(pair)
+            : "m"(*(const struct words_pair *)((const char *)start + at)));
     return pair;
 }
 
-static inline void words_store_pair(_Atomic uint64_t *words, struct words_pair pair)
+static inline void words_store_pair(_Atomic uint64_t *words, size_t at, __m128i pair)
 {
-    void *at = words;
-    __asm__("movdqu %1, %0" : "=m"(*(struct words_two *)at) : "x"(pair.both));
+    void *start = words;
+    __asm__("movdqu %1, %0" : "=m"(*(struct words_pair *)((char *)start + at)) : "x"(pair));
 }
 
-static inline struct words_pair words_pair_at(const char *bytes)
+static inline __m128i words_pair_at(const char *bytes)
 {
-    return (struct words_pair){_mm_loadu_si128((const __m128i *)(const void *)bytes)};
+    return _mm_loadu_si128((const __m128i *)(const void *)bytes);
 }
 
-static inline void words_pair_to(char *bytes, struct words_pair pair)
+// All of them rather than those up to the first that differs: nearly every key that gets here is the right one.
+static inline __attribute__((always_inline)) bool words_equal_long(const _Atomic uint64_t *words,
+                                                                   struct span bytes)
 {
-    _mm_storeu_si128((__m128i *)(void *)bytes, pair.both);
-}
-
-static inline struct words_pair words_differ(struct words_pair so_far, struct words_pair one,
-                                             struct words_pair other)
-{
-    return (struct words_pair){_mm_or_si128(so_far.both, _mm_xor_si128(one.both, other.both))};
-}
-
-static inline bool words_none(struct words_pair pair)
-{
-    return _mm_movemask_epi8(_mm_cmpeq_epi8(pair.both, _mm_setzero_si128())) == 0xffff;
-}
-
-#define WORDS_PAIR_NONE ((struct words_pair){_mm_setzero_si128()})
-
-#endif
-
-// --- any number.  The loops are most of a look-up and of a change, so they are inlined everywhere.
-
-// All words rather than those up to the first that differs: nearly every key that gets here is the right one.
-static inline __attribute__((always_inline)) bool words_equal(const _Atomic uint64_t *words,
-                                                              struct span bytes)
-{
-    struct words_pair differs = WORDS_PAIR_NONE;
-    uint64_t rest = 0;
-    const char *at = bytes.ptr;
-    for (const char *end = at + bytes.len / 32 * 32; at != end; at += 32, words += 4) {
-        differs = words_differ(differs, words_pair_at(at), words_load_pair(words));
-        differs = words_differ(differs, words_pair_at(at + 16), words_load_pair(words + 2));
-    }
-    if ((bytes.len & 16) != 0) {
-        differs = words_differ(differs, words_pair_at(at), words_load_pair(words));
-        at += 16;
-        words += 2;
-    }
-    if ((bytes.len & 8) != 0) {
-        rest = words_at(at) ^ words_load(words++);
-    }
-    if (bytes.len % 8 != 0) {
-        rest |= words_tail(bytes.ptr, bytes.len) ^ words_load(words);
+    size_t last = bytes.len - WORDS_LONG;
+    __m128i same = _mm_cmpeq_epi8(words_pair_at(bytes.ptr + last), words_load_pair(words, last));
+    for (size_t at = 0; at < last; at += WORDS_LONG) {
+        __m128i both = _mm_cmpeq_epi8(words_pair_at(bytes.ptr + at), words_load_pair(words, at));
+        same = _mm_and_si128(same, both);
     }
     // What comes next, a second look at a number, stays behind.
     atomic_signal_fence(memory_order_acquire);
-    return rest == 0 && words_none(differs);
+    return _mm_movemask_epi8(same) == 0xffff;
 }
 
-static inline __attribute__((always_inline)) void words_get(const _Atomic uint64_t *words, char *to,
-                                                            size_t count)
+static inline __attribute__((always_inline)) void words_get_long(const _Atomic uint64_t *words,
+                                                                 char *to, size_t count)
 {
-    for (const _Atomic uint64_t *end = words + count / 4 * 4; words != end; words += 4, to += 32) {
-        words_pair_to(to, words_load_pair(words));
-        words_pair_to(to + 16, words_load_pair(words + 2));
+    size_t last = 8 * count - WORDS_LONG;
+    for (size_t at = 0; at < last; at += WORDS_LONG) {
+        _mm_storeu_si128((__m128i *)(void *)(to + at), words_load_pair(words, at));
     }
-    if ((count & 2) != 0) {
-        words_pair_to(to, words_load_pair(words));
-        to += 16;
-        words += 2;
-    }
-    if ((count & 1) != 0) {
-        ((struct words_bytes *)to)->word = words_load(words);
-    }
+    _mm_storeu_si128((__m128i *)(void *)(to + last), words_load_pair(words, last));
     atomic_signal_fence(memory_order_acquire); // as above
 }
 
-static inline __attribute__((always_inline)) void words_set(_Atomic uint64_t *words,
-                                                            struct span bytes)
+static inline __attribute__((always_inline)) void words_set_long(_Atomic uint64_t *words,
+                                                                 struct span bytes)
 {
-    const char *at = bytes.ptr;
+    size_t whole = bytes.len / 8 * 8;
+    size_t last = whole - WORDS_LONG;
     atomic_signal_fence(memory_order_release); // the odd number stays before
-    for (const char *end = at + bytes.len / 32 * 32; at != end; at += 32, words += 4) {
-        words_store_pair(words, words_pair_at(at));
-        words_store_pair(words + 2, words_pair_at(at + 16));
+    for (size_t at = 0; at < last; at += WORDS_LONG) {
+        words_store_pair(words, at, words_pair_at(bytes.ptr + at));
     }
-    if ((bytes.len & 16) != 0) {
-        words_store_pair(words, words_pair_at(at));
-        at += 16;
-        words += 2;
-    }
-    if ((bytes.len & 8) != 0) {
-        words_store(words++, words_at(at));
-    }
+    words_store_pair(words, last, words_pair_at(bytes.ptr + last));
     if (bytes.len % 8 != 0) {
-        words_store(words, words_tail(bytes.ptr, bytes.len));
+        words_store(&words[whole / 8], words_tail(bytes.ptr, bytes.len));
     }
+}
+
+#endif
+
+// words_set_long, or nothing to do.  false: too short.
+static inline __attribute__((always_inline)) bool words_set_part(_Atomic uint64_t *words,
+                                                                 struct span bytes)
+{
+    if (bytes.len >= WORDS_LONG) {
+        words_set_long(words, bytes);
+        return true;
+    }
+    return bytes.len == 0;
 }

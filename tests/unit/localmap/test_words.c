@@ -34,11 +34,13 @@ TEST(what_was_stored_is_equal_and_nothing_else)
         all(words, GUARD);
         words_set(words, bytes);
         CHECK(words_equal(words, bytes));
+        CHECK(len < WORDS_LONG || words_equal_long(words, bytes));
         CHECK_EQ(atomic_load(&words[words_of(len)]), GUARD);
         for (size_t i = 0; i < len; i++) {
             memcpy(other, bytes.ptr, len);
             other[i] = (char)(other[i] ^ 1);
             CHECK(!words_equal(words, span_of(other, len)));
+            CHECK(len < WORDS_LONG || !words_equal_long(words, span_of(other, len)));
         }
     }
 }
