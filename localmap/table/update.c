@@ -6,6 +6,7 @@
 
 #define GROUPS_TAKEN_OVER 2 // by each change while the index grows
 #define SLOT_SPARE 512      // a slot with less room than this is never too large
+#define SLOT_CHANGE 64      // nor is a slot changed for one that is larger by less
 #define TIGHT_SAVES 16      // bytes for which a record is moved to be tight
 #define PAGE 4096
 #define GIVEN_BACK (32 * PAGE) // at once: some microseconds
@@ -231,7 +232,10 @@ static inline bool needs_slot(const struct record_place *place, const struct tab
 {
     size_t has = place->room;
     size_t room = change->room;
-    return has < room || (has > SLOT_SPARE && room > 0 && has / 4 > room + 64) ||
+    if (__builtin_expect(has - room <= SLOT_SPARE - SLOT_CHANGE && !change->tight, 1)) {
+        return false; // neither; a difference below zero is a very large one
+    }
+    return has < room || (has > SLOT_SPARE && room > 0 && has / 4 > room + SLOT_CHANGE) ||
            (change->tight && has >= room + TIGHT_SAVES);
 }
 
@@ -327,6 +331,8 @@ static __attribute__((noinline)) enum err update_searched(const struct table *ta
                                                           const struct table_key *key,
                                                           const struct table_change *change)
 {
+    ASSERT(key->bytes.len > 0 && key->bytes.len <= TABLE_KEY_MAX);
+    ASSERT(change->room <= TABLE_VALUE_MAX);
     uint32_t ref = find(table, shard, key);
     if (ref != 0) {
         return update_held(table, shard, ref, change);
@@ -348,8 +354,6 @@ enum err table_update(struct table *table, const struct table_key *key,
     uint64_t hash = key->hash;
     struct shard_head *head = head_of(table, hash);
     struct shard *shard = head->shard;
-    ASSERT(key->bytes.len > 0 && key->bytes.len <= TABLE_KEY_MAX);
-    ASSERT(change->room <= TABLE_VALUE_MAX);
     // Lock and record are fetched at once, before the lock's order holds back all that comes behind it.
     fetch_own(&shard->lock);
     uint32_t ref = head_guess(head_home(head, hash), hash);
