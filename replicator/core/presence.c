@@ -11,6 +11,7 @@
 
 #define EMPTY_SERVER_EXTRA_MS 1000
 #define JOIN_RETRY_MS 200
+#define BEAT_GAP_MS 100 // to a heartbeat that says another state
 
 struct peer *presence_peer(const struct core *core, struct span node)
 {
@@ -227,9 +228,19 @@ static void beat(struct core *core)
     char payload[HEARTBEAT_LEN_MAX];
     size_t len = heartbeat_write(core, payload);
     core->beating = true;
+    core->beat_state = presence_state(core);
+    core->beat_at = core->now.mono;
     core->next_beat = mono_add_ms(core->now.mono, core->options.lease_ms / 3);
     const struct core_action action = {.type = CORE_ACT_BEAT, .text = span_of(payload, len)};
     core_emit(core, &action);
+}
+
+// The next one is due, or the peers show of us what is not so any more.
+static bool beat_is_due(const struct core *core)
+{
+    return mono_reached(core->now.mono, core->next_beat) ||
+           (presence_state(core) != core->beat_state &&
+            mono_ms_between(core->beat_at, core->now.mono) >= BEAT_GAP_MS);
 }
 
 static void note_peers(struct core *core, const struct stream_event *event)
@@ -326,7 +337,7 @@ void presence_tick(struct core *core)
     }
     // A fenced node does not beat: the name is another's, whose lapse must be seen.
     if (!core->beating && !core->leaving && !core->misconfigured && !core->fenced &&
-        mono_reached(core->now.mono, core->next_beat)) {
+        beat_is_due(core)) {
         beat(core);
     }
 }

@@ -289,6 +289,8 @@ struct core {
     struct mono next_beat, next_timed;
     struct mono next_lease; // no lease of ours runs out before
     bool beating;
+    enum core_state beat_state; // what the last heartbeat said
+    struct mono beat_at;
     bool beat_done;    // one heartbeat was answered since connecting
     int64_t server_ms; // of the last heartbeat
     struct mono server_at;

@@ -12,6 +12,7 @@ use Mesh::Node;
 use Mesh::Redis;
 use File::Basename qw(dirname);
 use Test::More;
+use Time::HiRes qw(time);
 
 my $page = "$FindBin::Bin/../../docs/runbook.md";
 my $write = $ENV{RUNBOOK_WRITE};
@@ -46,20 +47,23 @@ sub stream_of {
     return $row ? $row : { stream => '', live => 0, agrees => 0 };
 }
 
+# What a node shows of another one is what that one said with its last heartbeat: one from before tells nothing.
+sub said_since {
+    my ($since, $row) = @_;
+    return defined $row->{heartbeat_age_ms} && $row->{heartbeat_age_ms} / 1000 < time - $since;
+}
+
 sub is_healthy {
+    my ($since) = @_;
     my @rows = map { my $seen_by = $_; map { stream_of($_, $seen_by) } qw(a b c) } qw(a b c);
     my @services = map { @{ $_->json('/v1/services')->{items} } } values %node;
-    return 9 == (grep { $_->{stream} eq 'live' && $_->{live} && $_->{agrees} } @rows)
+    return 9 == (grep { $_->{stream} eq 'live' && $_->{live} && $_->{agrees} && said_since($since, $_) } @rows)
         && !grep { $_->{healthy} + $_->{draining} != 5 } @services;
 }
 
-# For a while: who finds that the server lost something while it was repaired reads that partition once more.
 sub healthy {
-    my $since = 0;
-    return eventually(30, sub {
-        $since = !is_healthy() ? 0 : $since || time;
-        return $since && time - $since >= 2;
-    });
+    my $since = time;
+    return eventually(30, sub { is_healthy($since) });
 }
 
 sub mended { # pay-1 as it was

@@ -156,6 +156,31 @@ TEST(a_fenced_node_does_not_beat)
     rig_free(rig);
 }
 
+// The first heartbeat of a connection is sent before anything was read.
+TEST(a_node_that_has_gone_live_again_says_so_without_waiting_for_its_next_heartbeat)
+{
+    struct rig *rig = rig_new();
+    rig_live(rig);
+    rig_down(rig);
+    rig_up(rig);
+    rig_clear(rig);
+    rig_tick(rig, 20);
+    CHECK(rig_told(rig, "beat"));
+    rig_beat(rig, 1000, NULL, NULL);
+    rig_tick(rig, 200);
+    CHECK(rig_told(rig, ""));
+    rig_meta(rig, rig->sequence);
+    rig_probe(rig, true);
+    CHECK_EQ(core_get_state(rig->core), CORE_STATE_LIVE);
+    rig_clear(rig);
+    rig_tick(rig, 20);
+    CHECK(rig_told(rig, "beat"));
+    rig_beat(rig, 1100, NULL, NULL);
+    rig_tick(rig, 200);
+    CHECK(rig_told(rig, "")); // it is said
+    rig_free(rig);
+}
+
 // Whether it fences cannot be read.
 TEST(a_node_whose_own_record_becomes_unreadable_publishes_nothing_more)
 {
@@ -405,6 +430,7 @@ SUITE("core/presence", T(the_incarnation_of_a_joined_node_is_its_records_counter
       T(a_greater_incarnation_of_the_own_name_fences),
       T(whatever_is_pending_is_answered_by_a_fence),
       T(a_conditional_write_in_the_air_is_unknown_to_a_fenced_node), T(a_fenced_node_does_not_beat),
+      T(a_node_that_has_gone_live_again_says_so_without_waiting_for_its_next_heartbeat),
       T(a_node_whose_own_record_becomes_unreadable_publishes_nothing_more),
       T(the_same_incarnation_does_not_fence), T(a_node_that_a_peer_thought_gone_rises_again),
       T(a_peer_that_lapsed_is_written_down_once_and_its_entry_forgotten),
