@@ -229,6 +229,38 @@ static void storm(struct cluster *c)
     }
 }
 
+static void pass(struct cluster *c, int64_t ms, int64_t step)
+{
+    for (int64_t t = 0; t < ms && c->verdict->broken == NULL; t += step) {
+        world_advance(c, step);
+    }
+}
+
+// The server restarts without its data: all connections go, and come back one after the other.
+static void empty_once(struct cluster *c)
+{
+    pass(c, QUIET_MS, 40);
+    const uint64_t before = c->verdict->resyncs;
+    for (uint32_t i = 0; i < c->node_count; i++) {
+        c->nodes[i].cut = true;
+        memory_client_cut(c->nodes[i].client);
+    }
+    pass(c, (int64_t)world_below(c, 2 * LEASE_MS), 40);
+    memory_server_flush(c->server);
+    for (uint32_t i = 0; i < c->node_count; i++) {
+        pass(c, (int64_t)world_below(c, 200), 1);
+        c->nodes[i].cut = false;
+        memory_client_mend(c->nodes[i].client);
+    }
+    pass(c, 2000, 4);
+    pass(c, QUIET_MS, 40);
+    const uint64_t read = c->verdict->resyncs - before;
+    if (read != (uint64_t)c->node_count * PARTITIONS) {
+        world_broken(c, "an emptied server is read afresh once by each node", "%llu readings by %u",
+                     (unsigned long long)read, c->node_count);
+    }
+}
+
 void cluster_run(const struct cluster_options *options, struct cluster_verdict *ret_verdict)
 {
     static struct cluster cluster; // large, and one runs at a time
@@ -260,18 +292,17 @@ void cluster_run(const struct cluster_options *options, struct cluster_verdict *
         node_start(c, NAMES[i]);
     }
     storm(c);
+    if (options->emptied) {
+        empty_once(c);
+    }
     part_silently(c);
     memory_server_drop_replies(c->server, 0);
     memory_server_delay_requests(c->server, 0, 0);
     mend(c, true);
-    for (int64_t t = 0; t < QUIET_MS && c->verdict->broken == NULL; t += 40) {
-        world_advance(c, 40);
-    }
+    pass(c, QUIET_MS, 40);
     uint64_t entries = memory_server_entries(c->server);
     uint64_t resyncs = c->verdict->resyncs;
-    for (int64_t t = 0; t < SILENT_MS && c->verdict->broken == NULL; t += 40) {
-        world_advance(c, 40);
-    }
+    pass(c, SILENT_MS, 40);
     if (c->verdict->broken == NULL) {
         judge_quiet(c, entries, resyncs);
         judge_nodes(c);

@@ -9,7 +9,8 @@
 //   no acknowledged write is undone by an older one; a 412 or 429 was not applied; places in the quota come back;
 //   what was replaced does not come
 //   back; an edit brings back nothing that was deleted; without faults nothing is
-//   repaired and nothing is read afresh; in the quiet nothing is written.
+//   repaired and nothing is read afresh; in the quiet nothing is written; a server that restarts empty is read
+//   afresh once by each node.
 #pragma once
 
 #include <stdbool.h>
@@ -37,6 +38,7 @@ struct cluster_options {
     uint32_t nodes;  // at the start
     uint32_t steps;
     uint32_t quota; // of the tenant, on every node; 0 = none
+    bool emptied;   // after the storm, the server restarts without its data, once
     bool trace;     // print the transcript
 };
 

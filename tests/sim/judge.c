@@ -149,7 +149,8 @@ void judge_quiet(struct cluster *c, uint64_t entries, uint64_t resyncs)
         world_broken(c, "in the quiet nothing is read afresh", "%llu resyncs",
                      (unsigned long long)(c->verdict->resyncs - resyncs));
     }
-    if (c->options->faults == 0 && c->verdict->resyncs + c->verdict->repairs != 0) {
+    if (c->options->faults == 0 && !c->options->emptied &&
+        c->verdict->resyncs + c->verdict->repairs != 0) {
         world_broken(c, "without faults nothing is repaired", "%llu resyncs, %llu repairs",
                      (unsigned long long)c->verdict->resyncs,
                      (unsigned long long)c->verdict->repairs);

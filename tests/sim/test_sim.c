@@ -20,19 +20,19 @@ static void range(uint64_t from, uint64_t to, uint64_t *ret_from, uint64_t *ret_
     }
 }
 
-static void run_with_quota(uint32_t quota, uint32_t faults, uint64_t from, uint64_t to)
+static void run_as(const struct cluster_options *as, uint64_t from, uint64_t to)
 {
     range(from, to, &from, &to);
     struct cluster_verdict sum = {0};
     for (uint64_t seed = from; seed < to; seed++) {
-        struct cluster_options options = {.seed = seed,
-                                          .nodes = 4,
-                                          .steps = 600,
-                                          .quota = quota,
-                                          .trace = getenv("SIM_TRACE") != NULL};
+        struct cluster_options options = *as;
+        options.seed = seed;
+        options.nodes = 4;
+        options.steps = 600;
+        options.trace = getenv("SIM_TRACE") != NULL;
         // Swarm: each seed has some of the faults only, so that none hides another.
         uint64_t mix = seed * UINT64_C(0x9e3779b97f4a7c15);
-        options.faults = faults & (uint32_t)(mix >> 40 | mix >> 20);
+        options.faults = as->faults & (uint32_t)(mix >> 40 | mix >> 20);
         struct cluster_verdict verdict;
         cluster_run(&options, &verdict);
         ck_assert_msg(verdict.broken == NULL,
@@ -52,12 +52,14 @@ static void run_with_quota(uint32_t quota, uint32_t faults, uint64_t from, uint6
            from, to, sum.writes, sum.accepted, sum.entries, sum.conflicts, sum.resyncs,
            sum.repairs);
     CHECK(sum.accepted > 0);
-    CHECK((sum.over_quota > 0) == (quota > 0));
+    CHECK((sum.over_quota > 0) == (as->quota > 0));
+    CHECK(!as->emptied || sum.repairs > 0);
 }
 
 static void run(uint32_t faults, uint64_t from, uint64_t to)
 {
-    run_with_quota(0, faults, from, to);
+    const struct cluster_options as = {.faults = faults};
+    run_as(&as, from, to);
 }
 
 TEST(without_faults_nothing_is_repaired)
@@ -98,10 +100,17 @@ TEST(crashed_nodes_and_twins_are_fenced_and_replaced)
 // Six instances, of which four are always there, and a quota of five.
 TEST(a_quota_that_is_met_parts_no_replicas_and_loses_no_place)
 {
-    run_with_quota(5,
-                   FAULT_DROP_REPLY | FAULT_CUT | FAULT_REFUSE | FAULT_PAUSE | FAULT_LATE |
-                       FAULT_CRASH | FAULT_TWIN,
-                   700, 740);
+    const struct cluster_options as = {.quota = 5,
+                                       .faults = FAULT_DROP_REPLY | FAULT_CUT | FAULT_REFUSE |
+                                                 FAULT_PAUSE | FAULT_LATE | FAULT_CRASH |
+                                                 FAULT_TWIN};
+    run_as(&as, 700, 740);
+}
+
+TEST(a_server_that_restarts_empty_is_read_afresh_once)
+{
+    const struct cluster_options as = {.emptied = true};
+    run_as(&as, 800, 820);
 }
 
 TEST(the_same_seed_gives_the_same_transcript)
@@ -124,4 +133,5 @@ SUITE("sim", T(without_faults_nothing_is_repaired),
       T(a_server_that_went_back_is_brought_forward),
       T(crashed_nodes_and_twins_are_fenced_and_replaced),
       T(a_quota_that_is_met_parts_no_replicas_and_loses_no_place),
+      T(a_server_that_restarts_empty_is_read_afresh_once),
       T(the_same_seed_gives_the_same_transcript));
