@@ -27,7 +27,7 @@ my $instances = join ', ', map { "{id: pay-$_, address: 127.0.0.1, port: $target
 my $services = <<"END";
   - name: pay
     observers: all
-    check: {type: tcp, interval: 500ms, timeout: 400ms, rise: 1, fall: 1}
+    check: {type: tcp, interval: 500ms, timeout: 400ms, rise: 1, fall: 2}
     instances: [$instances]
 END
 my $password = write_file(work_dir() . '/password', "secret\n");
