@@ -48,6 +48,9 @@ _Static_assert(sizeof(struct shard_head) == CACHE_LINE, "one line");
 struct shard {
     struct shard_lock lock;
     struct shard_head *head;
+    // Relaxed: a reader has found a writer at its record, and asks for a gap.  Not in the lock's line, which it would
+    // take from the writer, nor in that of the head, which all readers need.
+    atomic_bool starved;
     uintptr_t blind; // what stands in `groups` instead while reads are counted; else 0
     size_t count;
     uint32_t taken_over; // groups of `prev` that are done
@@ -131,6 +134,22 @@ static inline bool shard_prev(const struct shard *shard, struct index *ret_prev)
     uint64_t word = atomic_load_explicit(&shard->head->prev, memory_order_relaxed);
     *ret_prev = index_unpack(word);
     return word != 0;
+}
+
+// Of a reader, which takes no lock: asks whoever writes next to leave the shard at rest for as long as a reader needs.
+static inline void shard_ask_gap(struct shard *shard)
+{
+    atomic_store_explicit(&shard->starved, true, memory_order_relaxed);
+}
+
+// Of a writer inside: has anybody asked since the last time?
+static inline bool shard_gap_asked(struct shard *shard)
+{
+    if (__builtin_expect(!atomic_load_explicit(&shard->starved, memory_order_relaxed), 1)) {
+        return false;
+    }
+    atomic_store_explicit(&shard->starved, false, memory_order_relaxed);
+    return true;
 }
 
 // --- table.c, under the lock

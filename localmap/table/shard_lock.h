@@ -40,7 +40,6 @@ struct shard_lock {
     _Atomic uint64_t last_wait;     // `entries` as they were then
     atomic_bool
         brief; // relaxed: who is inside leaves after a microsecond, so it is not worth sleeping
-    atomic_bool gap; // relaxed: a reader waits for a record of this shard; see shard_lock_ask_gap
 
     _Alignas(64) _Atomic uint64_t hold_total_ns;
     _Atomic uint64_t hold_max_ns;
@@ -149,23 +148,6 @@ static inline void shard_lock_leave(struct shard_lock *lock)
     }
     shard_lock_unmark(lock);
     shard_lock_give(lock);
-}
-
-// Of a reader that found a writer at its record, and takes no lock: asks whoever writes next to leave the shard
-// at rest for as long as a reader needs.
-static inline void shard_lock_ask_gap(struct shard_lock *lock)
-{
-    atomic_store_explicit(&lock->gap, true, memory_order_relaxed);
-}
-
-// Of a writer inside: has anybody asked since the last time?
-static inline bool shard_lock_gap_asked(struct shard_lock *lock)
-{
-    if (__builtin_expect(!atomic_load_explicit(&lock->gap, memory_order_relaxed), 1)) {
-        return false;
-    }
-    atomic_store_explicit(&lock->gap, false, memory_order_relaxed);
-    return true;
 }
 
 // For who comes often and stays for less than a sleep would take: after entering, true; before leaving, false.

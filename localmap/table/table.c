@@ -116,7 +116,7 @@ static bool read_record(struct shard_head *head, const struct record *record, st
     unsigned spins = 0;
     enum record_answer answer = record_try(record, key, copy);
     while (answer == RECORD_AGAIN) {
-        shard_lock_ask_gap(&head->shard->lock);
+        shard_ask_gap(head->shard);
         record_wait(&spins);
         answer = record_try(record, key, copy);
     }

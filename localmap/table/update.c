@@ -357,10 +357,10 @@ enum err table_update(struct table *table, const struct table_key *key,
     // Lock and record are fetched at once, before the lock's order holds back all that comes behind it.
     fetch_own(&shard->lock);
     uint32_t ref = head_guess(head_home(head, hash), hash);
-    fetch_record_own(slab_at(table->base, ref));
+    fetch_record(slab_at(table->base, ref));
     shard_lock_enter(&shard->lock, change->site != NULL ? change->site : "table_update");
     snapshot_begin(table, shard);
-    if (shard_lock_gap_asked(&shard->lock)) {
+    if (shard_gap_asked(shard)) {
         give_way();
     }
     if (__builtin_expect(head->busy, 0)) {
