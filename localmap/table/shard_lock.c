@@ -20,6 +20,7 @@
 #define SPINS_ONCE_MORE 2
 #define SPINS 40        // half a microsecond
 #define SPINS_BRIEF 200 // some microseconds
+#define PAUSES_LET 100  // a microsecond
 #define WAITS_APART 4   // entries between two waits that are chance
 
 _Static_assert(sizeof(struct shard_lock) == 128, "two cache lines");
@@ -148,14 +149,26 @@ void shard_lock_wait(struct shard_lock *lock, const char *site)
     entry.holder = atomic_load_explicit(&lock->inside, memory_order_relaxed);
     entry.shard = lock->shard;
     entry.stack_len = 0;
+    atomic_fetch_add_explicit(&lock->waiting, 1, memory_order_relaxed);
     if (!spin(lock)) {
         sleep_and_take(lock, &entry);
     }
+    atomic_fetch_sub_explicit(&lock->waiting, 1, memory_order_relaxed);
     atomic_store_explicit(&lock->last_wait, told(&lock->entries), memory_order_relaxed);
     entry.ended_ns = clock_ns();
     entry.waited_ns = entry.ended_ns - began_ns;
     count_wait(lock, &entry);
     tell_wait(lock, &entry);
+}
+
+void shard_lock_let(const struct shard_lock *lock)
+{
+    for (unsigned i = 0; i < PAUSES_LET; i++) {
+        if (atomic_load_explicit(&lock->waiting, memory_order_relaxed) == 0) {
+            return;
+        }
+        pause_core();
+    }
 }
 
 void shard_lock_wake(struct shard_lock *lock)

@@ -38,6 +38,7 @@ struct shard_lock {
     _Atomic uint64_t hold_began_ns; // 0: this hold is not timed
     struct wait_ring *ring;         // borrowed
     _Atomic uint64_t last_wait;     // `entries` as they were then
+    _Atomic uint32_t waiting;       // relaxed: how many are in shard_lock_wait
     atomic_bool
         brief; // relaxed: who is inside leaves after a microsecond, so it is not worth sleeping
 
@@ -149,6 +150,10 @@ static inline void shard_lock_leave(struct shard_lock *lock)
     shard_lock_unmark(lock);
     shard_lock_give(lock);
 }
+
+// For who has left and wants to come back at once: lets one go first who is waiting, for a microsecond at most.
+// Without it whoever comes back soon nearly always finds the lock free before one that watches it does.
+void shard_lock_let(const struct shard_lock *lock);
 
 // For who comes often and stays for less than a sleep would take: after entering, true; before leaving, false.
 static inline void shard_lock_brief(struct shard_lock *lock, bool brief)

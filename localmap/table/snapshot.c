@@ -3,7 +3,8 @@
 
 #include <stdlib.h>
 
-#define BUCKETS_MIN 16
+#define BUCKETS_MIN 64
+#define BLOCK_BYTES 8000 // of copies
 #define PASSED_NONE UINT32_MAX
 #define VISITED_AT_ONCE 32
 #define UNDO_BYTES_MAX ((size_t)64 << 20) // of one snapshot: who writes this much meanwhile wins
@@ -16,6 +17,13 @@ struct kept {
     char bytes[]; // key, value
 };
 
+// Many of them, so that a change of a record takes no memory of its own from the allocator.
+struct kept_block {
+    struct kept_block *older;
+    size_t used, size;
+    _Alignas(struct kept) char bytes[];
+};
+
 // Of one shard; its lock guards it until the shard is passed.
 struct undo {
     uint32_t passed; // slots from here on were met
@@ -24,6 +32,7 @@ struct undo {
     uint32_t count;
     uint32_t bucket_count; // a power of two, or 0
     struct kept **buckets;
+    struct kept_block *blocks; // the newest first
 };
 
 struct table_snapshot {
@@ -79,6 +88,25 @@ static bool more_buckets(struct undo *undo)
     return true;
 }
 
+// NULL: no memory.
+static struct kept *kept_new(struct undo *undo, size_t bytes)
+{
+    struct kept_block *block = undo->blocks;
+    bytes = (bytes + sizeof(void *) - 1) / sizeof(void *) * sizeof(void *);
+    if (block == NULL || block->size - block->used < bytes) {
+        size_t size = bytes > BLOCK_BYTES ? bytes : BLOCK_BYTES;
+        block = malloc(sizeof(*block) + size);
+        if (block == NULL) {
+            return NULL;
+        }
+        *block = (struct kept_block){.older = undo->blocks, .size = size};
+        undo->blocks = block;
+    }
+    struct kept *kept = (struct kept *)(void *)(block->bytes + block->used);
+    block->used += bytes;
+    return kept;
+}
+
 static bool keep(struct table_snapshot *snapshot, struct undo *undo, uint32_t ref)
 {
     const struct record *record = slab_at(snapshot->table->base, ref);
@@ -90,7 +118,7 @@ static bool keep(struct table_snapshot *snapshot, struct undo *undo, uint32_t re
             UNDO_BYTES_MAX) {
         return false;
     }
-    struct kept *kept = malloc(bytes);
+    struct kept *kept = kept_new(undo, bytes);
     if (kept == NULL) {
         return false;
     }
@@ -208,12 +236,10 @@ enum err table_snapshot_new(struct table *table, enum table_cut cut,
 
 static void undo_fini(struct undo *undo)
 {
-    for (uint32_t i = 0; i < undo->bucket_count; i++) {
-        while (undo->buckets[i] != NULL) {
-            struct kept *kept = undo->buckets[i];
-            undo->buckets[i] = kept->next;
-            free(kept);
-        }
+    while (undo->blocks != NULL) {
+        struct kept_block *block = undo->blocks;
+        undo->blocks = block->older;
+        free(block);
     }
     free(undo->buckets);
     undo->buckets = NULL; // `passed` stays: writers still look at it
@@ -307,9 +333,10 @@ enum table_scan table_snapshot_next(struct table_snapshot *snapshot,
     }
     if (chunk == NULL) {
         undo->passed = 0;
+        shard_lock_brief(&shard->lock, false);
     }
-    shard_lock_brief(&shard->lock, false);
     shard_lock_leave(&shard->lock);
+    shard_lock_let(&shard->lock);
     if (lost) {
         return TABLE_SCAN_LOST;
     }
