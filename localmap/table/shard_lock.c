@@ -14,14 +14,17 @@
 #include <time.h>
 #include <unistd.h>
 
-// Who meets another one by chance waits for less than a write takes, and a sleep would cost ten.  But two writers of
-// one hot key that both watch take turns at each write, and the value goes to and fro between their caches; there
-// one that sleeps lets the other do thousands.  So whoever finds that the last wait was just now sleeps.
-#define SPINS_ONCE_MORE 2
-#define SPINS 40        // half a microsecond
-#define SPINS_BRIEF 200 // some microseconds
-#define PAUSES_LET 100  // a microsecond
+// Who meets another writer by chance looks all the time: he has the lock after less than a write takes.  A sleep would
+// cost ten writes, and where there are more threads than cores a turn of all of them.  But two writers of one hot key that
+// look all the time take turns at each write, and the value goes to and fro between their caches; so whoever finds
+// that the last wait was just now, or who has looked for long, leaves the other one time for dozens between two looks.
 #define WAITS_APART 4   // entries between two waits that are chance
+#define LOOKS 40        // all the time: half a microsecond
+#define LOOKS_BRIEF 200 // at one who is gone after a microsecond
+#define LOOKS_APART 10  // then, and a sleep behind them
+#define PAUSES_APART 64
+#define PAUSES_LET 100 // a microsecond
+#define WAITS_APART 4  // entries between two waits that are chance
 
 _Static_assert(sizeof(struct shard_lock) == 128, "two cache lines");
 
@@ -48,27 +51,36 @@ static bool is_brief(const struct shard_lock *lock)
     return atomic_load_explicit(&lock->brief, memory_order_relaxed);
 }
 
-static unsigned spins_of(const struct shard_lock *lock)
+static bool try_take(struct shard_lock *lock)
 {
-    if (is_brief(lock)) {
-        return SPINS_BRIEF;
-    }
+    uint32_t word = atomic_load_explicit(&lock->word, memory_order_relaxed);
+    return word == SHARD_LOCK_FREE &&
+           atomic_compare_exchange_strong_explicit(&lock->word, &word, SHARD_LOCK_HELD,
+                                                   memory_order_acquire, memory_order_relaxed);
+}
+
+static bool waited_just_now(const struct shard_lock *lock)
+{
     const uint64_t entries = atomic_load_explicit(&lock->entries, memory_order_relaxed);
-    const uint64_t waited = atomic_load_explicit(&lock->last_wait, memory_order_relaxed);
-    return entries - waited < WAITS_APART ? SPINS_ONCE_MORE : SPINS;
+    return entries - atomic_load_explicit(&lock->last_wait, memory_order_relaxed) < WAITS_APART;
 }
 
 static bool spin(struct shard_lock *lock)
 {
-    const unsigned most = spins_of(lock);
-    for (unsigned i = 0; i < most || (i < SPINS_BRIEF && is_brief(lock)); i++) {
-        uint32_t word = atomic_load_explicit(&lock->word, memory_order_relaxed);
-        if (word == SHARD_LOCK_FREE &&
-            atomic_compare_exchange_strong_explicit(&lock->word, &word, SHARD_LOCK_HELD,
-                                                    memory_order_acquire, memory_order_relaxed)) {
+    const unsigned looks = waited_just_now(lock) ? 0 : LOOKS;
+    for (unsigned i = 0; i < looks || (i < LOOKS_BRIEF && is_brief(lock)); i++) {
+        pause_core();
+        if (try_take(lock)) {
             return true;
         }
-        pause_core();
+    }
+    for (unsigned left = LOOKS_APART; left > 0; left--) {
+        for (unsigned i = 0; i < PAUSES_APART; i++) {
+            pause_core();
+        }
+        if (try_take(lock)) {
+            return true;
+        }
     }
     return false;
 }
