@@ -120,7 +120,7 @@ static inline const struct index_group *head_home(const struct shard_head *head,
 static inline uint32_t head_guess(const struct index_group *home, uint64_t hash)
 {
     uint32_t bits = index_places(home, index_tag((uint32_t)hash));
-    return bits == 0 ? 0 : index_ref(home, bits);
+    return __builtin_expect(bits == 0, 0) ? 0 : index_ref(home, bits);
 }
 
 // The current index and the one before it, as a writer sees them under the lock.

@@ -270,13 +270,13 @@ static inline __attribute__((always_inline)) void
 conclude(const struct table *table, struct shard *shard, const struct conclusion *conclusion)
 {
     struct record *record = conclusion->place->record;
-    if (conclusion->verdict == TABLE_REMOVE) {
+    if (__builtin_expect(conclusion->verdict == TABLE_REMOVE, 0)) {
         remove_held(table, shard, conclusion->ref);
         return;
     }
-    if (conclusion->verdict == TABLE_STORE) {
+    if (__builtin_expect(conclusion->verdict == TABLE_STORE, 1)) {
         snapshot_keep(table, shard, conclusion->ref);
-        if (!record_set_fresh(conclusion->place, conclusion->value)) {
+        if (__builtin_expect(!record_set_fresh(conclusion->place, conclusion->value), 0)) {
             set_value(record, conclusion->value);
         }
     }
@@ -368,8 +368,8 @@ enum err table_update(struct table *table, const struct table_key *key,
     }
     // A record at rest is the only one of its key, so with the right key the guess was right.  0 leads to zeros.
     bool guessed = record_is_long(slab_at(table->base, ref), key->bytes);
-    enum err err = guessed ? update_held(table, shard, ref, change)
-                           : update_searched(table, shard, key, change);
+    enum err err = __builtin_expect(guessed, 1) ? update_held(table, shard, ref, change)
+                                                : update_searched(table, shard, key, change);
     shard_lock_leave(&shard->lock);
     return err;
 }

@@ -166,7 +166,7 @@ static inline __attribute__((always_inline)) void words_set_long(_Atomic uint64_
 static inline __attribute__((always_inline)) bool words_set_part(_Atomic uint64_t *words,
                                                                  struct span bytes)
 {
-    if (bytes.len >= WORDS_LONG) {
+    if (__builtin_expect(bytes.len >= WORDS_LONG, 1)) {
         words_set_long(words, bytes);
         return true;
     }
