@@ -15,7 +15,20 @@
 
 #define POLL_MS 10
 
-// In the new process; async-signal-safe calls only.
+// Until exec the handlers are the parent's, with its descriptors: a signal for the child would tell the parent.
+// What is ignored stays ignored, also across exec.
+static void drop_handlers(void)
+{
+    struct sigaction action;
+    for (int number = 1; number < NSIG; number++) {
+        if (sigaction(number, NULL, &action) == 0 && action.sa_handler != SIG_IGN &&
+            action.sa_handler != SIG_DFL) {
+            (void)signal(number, SIG_DFL);
+        }
+    }
+}
+
+// In the new process, with all signals blocked; async-signal-safe calls only.
 static _Noreturn void become(const struct process_options *options, int output_fd, pid_t parent)
 {
     // The parent may be gone already, then nobody would send the signal.
@@ -23,11 +36,11 @@ static _Noreturn void become(const struct process_options *options, int output_f
         _exit(127);
     }
     (void)setpgid(0, 0);
+    drop_handlers();
+    (void)signal(SIGPIPE, SIG_DFL);
     sigset_t none;
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    // What is ignored stays ignored across exec; handlers do not stay.
-    (void)signal(SIGPIPE, SIG_DFL);
     int null_fd = open("/dev/null", O_RDONLY);
     if (dup2(null_fd, STDIN_FILENO) < 0 || dup2(output_fd, STDOUT_FILENO) < 0 ||
         dup2(output_fd, STDERR_FILENO) < 0) {
@@ -45,11 +58,16 @@ enum err process_start(struct process *process, const struct process_options *op
     if (output_fd < 0) {
         return ERR_IO;
     }
+    sigset_t all;
+    sigset_t before;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     pid_t parent = getpid();
     pid_t pid = fork();
     if (pid == 0) {
         become(options, output_fd, parent);
     }
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     (void)close(output_fd);
     if (pid < 0) {
         return ERR_IO;

@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -47,15 +48,60 @@ TEST(an_end_is_told_with_its_cause)
     place_remove(&place);
 }
 
+// Until it has said so.
+static void wait_for_output(const struct place *place, const char *wanted)
+{
+    char path[PLACE_PATH_MAX + 32], text[64] = "";
+    place_name(place, "out", path, sizeof(path));
+    for (int tried = 0; tried < 3000 && strcmp(text, wanted) != 0; tried++) {
+        (void)poll(NULL, 0, 10);
+        FILE *file = fopen(path, "r");
+        CHECK(file != NULL);
+        text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+        (void)fclose(file);
+    }
+    CHECK_STR(text, wanted);
+}
+
+static int told_fd;
+
+static void tell(int number)
+{
+    char byte = (char)number;
+    ssize_t written = write(told_fd, &byte, 1);
+    (void)written;
+}
+
+TEST(a_signal_before_exec_is_the_childs_alone)
+{
+    struct place place;
+    int fds[2];
+    CHECK_OK(place_new(&place));
+    CHECK_EQ(pipe(fds), 0);
+    told_fd = fds[1];
+    void (*const before)(int) = signal(SIGTERM, tell);
+    for (int i = 0; i < 50; i++) {
+        struct process process = shell(&place, "exec sleep 60");
+        struct process *const processes[] = {&process};
+        process_stop_all(processes, 1, 100); // most probably not yet a shell
+    }
+    (void)signal(SIGTERM, before);
+    CHECK_EQ(close(fds[1]), 0);
+    char byte = 0;
+    CHECK_EQ(read(fds[0], &byte, 1), 0);
+    CHECK_EQ(close(fds[0]), 0);
+    place_remove(&place);
+}
+
 TEST(a_process_that_ignores_sigterm_is_killed)
 {
     struct place place;
     CHECK_OK(place_new(&place));
-    struct process deaf = shell(&place, "trap '' TERM; while :; do sleep 1; done");
+    struct process deaf = shell(&place, "trap '' TERM; echo deaf; while :; do sleep 1; done");
     struct process polite = shell(&place, "exec sleep 60");
     pid_t pids[] = {deaf.pid, polite.pid};
     struct process *const processes[] = {&deaf, &polite};
-    (void)poll(NULL, 0, 100); // the trap must be set, else the test would prove less
+    wait_for_output(&place, "deaf\n"); // the trap is set, else the test would prove less
     process_stop_all(processes, 2, 200);
     CHECK_EQ(kill(pids[0], 0), -1);
     CHECK_EQ(kill(pids[1], 0), -1);
@@ -95,5 +141,6 @@ TEST(a_place_is_removed_with_all_that_is_in_it)
     CHECK_EQ(stat("/etc/hostname", &status), 0);
 }
 
-SUITE("demo/process", T(an_end_is_told_with_its_cause), T(a_process_that_ignores_sigterm_is_killed),
-      T(what_cannot_be_executed_ends_with_127), T(a_place_is_removed_with_all_that_is_in_it));
+SUITE("demo/process", T(an_end_is_told_with_its_cause), T(a_signal_before_exec_is_the_childs_alone),
+      T(a_process_that_ignores_sigterm_is_killed), T(what_cannot_be_executed_ends_with_127),
+      T(a_place_is_removed_with_all_that_is_in_it));
