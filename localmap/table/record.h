@@ -167,6 +167,7 @@ enum record_answer { RECORD_OTHER, RECORD_COPIED, RECORD_AGAIN };
 // The beginning of a read.
 struct record_look {
     uint32_t seq, lens;
+    uint16_t tick;
 };
 
 static inline struct record_look record_look(const struct record *record)
@@ -177,6 +178,8 @@ static inline struct record_look record_look(const struct record *record)
     // Acquire: who finds a slot vacated sees that the shard's `moves` had been raised before (shard.h).
     // Both lengths at once: together they never reach beyond the slot.
     look.lens = atomic_load_explicit(&record->lens, memory_order_acquire);
+    // Here rather than when it is needed, by when a writer may have taken the line away once more.
+    look.tick = atomic_load_explicit(&record->tick, memory_order_relaxed);
     return look;
 }
 
@@ -193,7 +196,14 @@ static inline bool record_unchanged(const struct record *record, struct record_l
     return atomic_load_explicit(&record->seq, memory_order_relaxed) == look.seq;
 }
 
-static inline enum record_answer record_try(const struct record *record, struct span key,
+// Notes that it was wanted now; a hint.
+static inline void record_note(struct record *record, uint16_t tick)
+{
+    atomic_store_explicit(&record->tick, tick, memory_order_relaxed);
+}
+
+// `tick`: now.
+static inline enum record_answer record_try(struct record *record, struct span key, uint16_t tick,
                                             struct table_copy *copy)
 {
     struct record_look look = record_look(record);
@@ -205,12 +215,18 @@ static inline enum record_answer record_try(const struct record *record, struct 
         return RECORD_OTHER;
     }
     words_get(record->words + words_of(key.len), copy->bytes, record_copied(look, copy));
-    return record_unchanged(record, look) ? RECORD_COPIED : RECORD_AGAIN;
+    if (!record_unchanged(record, look)) {
+        return RECORD_AGAIN;
+    }
+    if (look.tick != tick) {
+        record_note(record, tick);
+    }
+    return RECORD_COPIED;
 }
 
 // As record_try, in place, for what nearly every read comes to.  false: not copied, for whatever reason.
 static inline __attribute__((always_inline)) bool
-record_try_long(const struct record *record, struct span key, struct table_copy *copy)
+record_try_long(struct record *record, struct span key, uint16_t tick, struct table_copy *copy)
 {
     struct record_look look = record_look(record);
     if (look.seq % 2 != 0 || key.len < WORDS_LONG || look.lens >> 16 != key.len ||
@@ -222,16 +238,14 @@ record_try_long(const struct record *record, struct span key, struct table_copy 
         return false;
     }
     words_get_long(record->words + words_of(key.len), copy->bytes, count);
-    return record_unchanged(record, look);
+    if (!record_unchanged(record, look)) {
+        return false;
+    }
+    if (__builtin_expect(look.tick != tick, 0)) {
+        record_note(record, tick);
+    }
+    return true;
 }
 
 // What a reader does who must try again.  `spins` counts, from 0.
 void record_wait(unsigned *spins);
-
-// Notes that it was wanted now; a hint.
-static inline void record_touch(struct record *record, uint16_t tick)
-{
-    if (atomic_load_explicit(&record->tick, memory_order_relaxed) != tick) {
-        atomic_store_explicit(&record->tick, tick, memory_order_relaxed);
-    }
-}

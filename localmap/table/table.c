@@ -103,41 +103,40 @@ struct table_key table_key(const struct table *table, struct span bytes)
 
 // --- reading, without a lock
 
-static inline void touch(const struct table *table, struct record *record)
+static inline uint16_t tick_of(const struct table *table)
 {
-    record_touch(record, atomic_load_explicit(&table->tick, memory_order_relaxed));
-}
-
-// Waits for the writer inside.  One who writes a record all the time would keep its readers out for as long: the
-// lines go back and forth between two cores for longer than he takes.  So he is asked for a gap.
-static bool read_record(struct shard_head *head, const struct record *record, struct span key,
-                        struct table_copy *copy)
-{
-    unsigned spins = 0;
-    enum record_answer answer = record_try(record, key, copy);
-    while (answer == RECORD_AGAIN) {
-        shard_ask_gap(head->shard);
-        record_wait(&spins);
-        answer = record_try(record, key, copy);
-    }
-    return answer == RECORD_COPIED;
+    return atomic_load_explicit(&table->tick, memory_order_relaxed);
 }
 
 // One of the shard's indexes.
 struct look {
     struct shard_head *head;
     uint64_t index;
+    uint16_t tick;
 };
 
-static bool get_in(const struct table *table, struct look look, const struct table_key *key,
+// Waits for the writer inside.  One who writes a record all the time would keep its readers out for as long: the
+// lines go back and forth between two cores for longer than he takes.  So he is asked for a gap.
+static bool read_record(const struct look *look, struct record *record, struct span key,
+                        struct table_copy *copy)
+{
+    unsigned spins = 0;
+    enum record_answer answer = record_try(record, key, look->tick, copy);
+    while (answer == RECORD_AGAIN) {
+        shard_ask_gap(look->head->shard);
+        record_wait(&spins);
+        answer = record_try(record, key, look->tick, copy);
+    }
+    return answer == RECORD_COPIED;
+}
+
+static bool get_in(const struct table *table, const struct look *look, const struct table_key *key,
                    struct table_copy *copy)
 {
     struct index_search search;
-    index_begin(&search, index_unpack(look.index), (uint32_t)key->hash);
+    index_begin(&search, index_unpack(look->index), (uint32_t)key->hash);
     for (uint32_t ref = index_next(&search); ref != 0; ref = index_next(&search)) {
-        struct record *record = slab_at(table->base, ref);
-        if (read_record(look.head, record, key->bytes, copy)) {
-            touch(table, record);
+        if (read_record(look, slab_at(table->base, ref), key->bytes, copy)) {
             return true;
         }
     }
@@ -163,8 +162,9 @@ get_anywhere(const struct table *table, const struct table_key *key, struct tabl
         moves = now;
         uint64_t index = atomic_load_explicit(&head->index, memory_order_acquire);
         uint64_t prev = atomic_load_explicit(&head->prev, memory_order_acquire);
-        if (get_in(table, (struct look){head, index}, key, copy) ||
-            (prev != 0 && get_in(table, (struct look){head, prev}, key, copy))) {
+        const struct look newer = {head, index, tick_of(table)};
+        const struct look older = {head, prev, newer.tick};
+        if (get_in(table, &newer, key, copy) || (prev != 0 && get_in(table, &older, key, copy))) {
             return true;
         }
         now = atomic_load_explicit(&head->moves, memory_order_acquire);
@@ -179,11 +179,8 @@ static inline __attribute__((always_inline)) bool get_guessed(const struct table
                                                               const struct table_key *key,
                                                               struct table_copy *copy)
 {
-    if (__builtin_expect(!record_try_long(record, key->bytes, copy), 0)) {
-        return get_anywhere(table, key, copy);
-    }
-    touch(table, record);
-    return true;
+    return __builtin_expect(record_try_long(record, key->bytes, tick_of(table), copy), 1) ||
+           get_anywhere(table, key, copy);
 }
 
 bool table_get(const struct table *table, const struct table_key *key, struct table_copy *copy)

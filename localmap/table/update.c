@@ -187,7 +187,7 @@ void shard_move(const struct table *table, struct shard *shard, const uint32_t f
     record_settle(record, hash, record_key(old));
     struct record_place place = record_place(record);
     record_set_value(&place, value);
-    record_touch(record, atomic_load_explicit(&old->tick, memory_order_relaxed));
+    record_note(record, atomic_load_explicit(&old->tick, memory_order_relaxed));
     record_close(record);
     bool here = index_replace(shard_index(shard), hash, from_to[0], from_to[1]);
     bool there = shard_prev(shard, &prev) && index_replace(prev, hash, from_to[0], from_to[1]);
@@ -213,7 +213,7 @@ static enum err update_absent(const struct table *table, struct shard *shard,
     struct table_value value = {SPAN_NONE, SPAN_NONE};
     (void)record_open(record);
     record_settle(record, (uint32_t)key->hash, key->bytes);
-    record_touch(record, atomic_load_explicit(&table->tick, memory_order_relaxed));
+    record_note(record, atomic_load_explicit(&table->tick, memory_order_relaxed));
     index_insert(shard_index(shard), (uint32_t)key->hash, ref);
     if (change->decide(change->arg, SPAN_NONE, &value) == TABLE_STORE) {
         struct record_place place = record_place(record);
@@ -318,6 +318,11 @@ static inline __attribute__((always_inline)) enum err update_held(const struct t
     if (needs_slot(&place, change)) {
         return update_elsewhere(table, shard, ref, change);
     }
+    // All of it is to be this core's own when the number goes odd: a reader who gets the record's first line while we wait
+    // for the second one sees it odd for as long.
+    fetch_own(place.record);
+    fetch_own(place.value.ptr);
+    fetch_own(place.value.ptr + place.value.len);
     // Open before it is decided: who learns from inside `decide` of what comes waits for it.
     uint32_t seq = record_open(place.record);
     enum table_verdict verdict = change->decide(change->arg, place.value, &value);
