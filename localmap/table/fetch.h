@@ -4,6 +4,7 @@
 #pragma once
 
 #define CACHE_LINE 64
+#define FETCH_LEN 104 // of most records, with a key and a value of some 40 bytes
 
 // To be read.  A record: most are longer than a line.
 static inline void fetch_record(const void *record)
@@ -17,12 +18,12 @@ static inline void fetch_record(const void *record)
 static inline void fetch_record_whole(const void *record)
 {
     fetch_record(record);
-    __builtin_prefetch((const char *)record + 103);
+    __builtin_prefetch((const char *)record + FETCH_LEN - 1);
 }
 
 // To be written: the line comes as this core's own at once, where a read would have it shared first, and the store would
-// then wait for a second journey.  Not for records: it takes them from their readers sooner than needed, and the
-// reader of a hot one waited twice as long.
+// then wait for a second journey.  For a record only just before its number goes odd (update_held): sooner, its readers
+// lose it for longer.
 static inline void fetch_own(const void *line)
 {
 #if defined(__x86_64__)

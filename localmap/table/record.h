@@ -62,6 +62,20 @@ static inline struct span record_value(const struct record *record)
     return span_of((const char *)record + record_size(key_len, 0), record_value_len(record));
 }
 
+// Is it the key's?
+static inline bool record_is(const struct record *record, struct span key)
+{
+    return record_key_len(record) == key.len && words_equal(record->words, key);
+}
+
+// As record_is; false for a short key too.
+static inline __attribute__((always_inline)) bool record_is_long(const struct record *record,
+                                                                 struct span key)
+{
+    return key.len >= WORDS_LONG && record_key_len(record) == key.len &&
+           words_equal_long(record->words, key);
+}
+
 // Where the value of a record is, worked out once for a change of it.
 struct record_place {
     struct record *record;
@@ -146,20 +160,6 @@ void record_set_value(const struct record_place *place, const struct table_value
 void record_vacate(struct record *record);
 
 // --- readers
-
-// For writers: is it the key's?
-static inline bool record_is(const struct record *record, struct span key)
-{
-    return record_key_len(record) == key.len && words_equal(record->words, key);
-}
-
-// As record_is; false for a short key too.
-static inline __attribute__((always_inline)) bool record_is_long(const struct record *record,
-                                                                 struct span key)
-{
-    return key.len >= WORDS_LONG && record_key_len(record) == key.len &&
-           words_equal_long(record->words, key);
-}
 
 // RECORD_AGAIN: a writer is, or was, inside.
 enum record_answer { RECORD_OTHER, RECORD_COPIED, RECORD_AGAIN };

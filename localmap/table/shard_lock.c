@@ -24,7 +24,6 @@
 #define LOOKS_APART 10  // then, and a sleep behind them
 #define PAUSES_APART 64
 #define PAUSES_LET 100 // a microsecond
-#define WAITS_APART 4  // entries between two waits that are chance
 
 _Static_assert(sizeof(struct shard_lock) == 128, "two cache lines");
 

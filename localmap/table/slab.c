@@ -96,7 +96,7 @@ static uint32_t link_prev(const struct record *record)
     return (uint32_t)(atomic_load_explicit(&record->words[0], memory_order_relaxed) >> 32);
 }
 
-// Release; pairs with the acquire in record_differs: who takes the link for another key's word sees that the
+// Release; pairs with the acquire in words.h: who takes the link for another key's word sees that the
 // record has moved.
 static void set_links(struct record *record, uint32_t prev, uint32_t next)
 {

@@ -30,7 +30,7 @@
 #endif
 #endif
 
-// Eight bytes that stand anywhere and are of any type; sixteen.
+// Eight bytes that stand anywhere and are of any type.
 struct words_bytes {
     uint64_t word;
 } __attribute__((packed, may_alias));

@@ -77,22 +77,10 @@ is($a->metric('meshpulse_memory_limit_bytes'), $LIMIT, 'the daemon knows its lim
 my $writer = IO::Socket::UNIX->new(Peer => $b->{unix}) or die "connect: $!";
 my $labels = join ',', map { sprintf '"label-%02d":"%s"', $_, 'x' x 200 } 1 .. 9;
 
-sub write_one {
-    my ($service, $id) = @_;
-    my $body = qq({"address":"127.0.0.1","port":1,"labels":{$labels}});
-    syswrite $writer, "PUT /v1/services/$service/instances/$id HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-        . 'Content-Length: ' . length($body) . "\r\n\r\n$body";
-    my $answer = '';
-    while ($answer !~ /\r\n\r\n.*\}\s*\z/s) {
-        sysread($writer, $answer, 65536, length $answer) or die 'no answer';
-    }
-    return $answer =~ m{^HTTP/1\.1 20[01]} ? 1 : 0;
-}
-
 my ($highest, $written) = (0, 0);
 for my $service (map { "s$_" } 1 .. $SERVICES) {
     for my $id (map { "i$_" } 1 .. $INSTANCES) {
-        $written += write_one($service, $id) || die "$service/$id is not taken";
+        $written += Mesh::Node::put_over($writer, $service, $id, $labels) || die "$service/$id is not taken";
     }
     my $now = usage();
     $highest = $now if $now > $highest;

@@ -29,14 +29,7 @@ my $writer = IO::Socket::UNIX->new(Peer => $node->{unix}) or die "connect: $!";
 
 sub write_one {
     my ($id, $label) = @_;
-    my $body = qq({"address":"127.0.0.1","port":1,"labels":{"l":"$label"}});
-    syswrite $writer, "PUT /v1/services/pay/instances/$id HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-        . 'Content-Length: ' . length($body) . "\r\n\r\n$body";
-    my $answer = '';
-    while ($answer !~ /\r\n\r\n.*\}\s*\z/s) {
-        sysread($writer, $answer, 65536, length $answer) or die 'no answer';
-    }
-    return $answer =~ m{^HTTP/1\.1 20[01]} ? 1 : 0;
+    return Mesh::Node::put_over($writer, 'pay', $id, qq("l":"$label"));
 }
 
 sub watch_all {

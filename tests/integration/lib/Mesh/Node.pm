@@ -99,6 +99,20 @@ sub put {
         { address => '127.0.0.1', port => 8080, %{ $fields // {} } });
 }
 
+# As put, for thousands of them: over one connection of the caller's that stays open, and with one label or more
+# (the text between the braces).  True: taken.
+sub put_over {
+    my ($conn, $service, $id, $labels) = @_;
+    my $body = qq({"address":"127.0.0.1","port":1,"labels":{$labels}});
+    syswrite $conn, 'PUT ' . instance_path($service, $id) . " HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        . 'Content-Length: ' . length($body) . "\r\n\r\n$body";
+    my $answer = '';
+    while ($answer !~ /\r\n\r\n.*\}\s*\z/s) {
+        sysread($conn, $answer, 65536, length $answer) or die 'no answer';
+    }
+    return $answer =~ m{^HTTP/1\.1 20[01]} ? 1 : 0;
+}
+
 sub get { my ($self, $service, $id) = @_; return $self->request('GET', instance_path($service, $id)) }
 
 # The status that is shown, '' when there is no such instance.
